@@ -1,0 +1,1 @@
+"""One module per command: takes parsed arguments, prints a result, gives an exit code."""

@@ -1,0 +1,37 @@
+"""`twosignal chat RUN`: takes a run's checkpoint, talks until the input ends."""
+
+from argparse import Namespace
+
+from rich.text import Text
+
+from twosignal.commands.console import console_for
+from twosignal.commands.speak import speaker
+from twosignal.text.conversation import Message
+
+ANSWER_TOKENS = 300
+
+
+def run(options: Namespace) -> int:
+    """Run the command; an empty line or the end of input ends it, /new forgets what was said."""
+    console = console_for(options)
+    loaded = speaker(options)
+    console.print(f"{loaded.run.id}, step {loaded.step}. An empty line ends; /new begins again.", style="dim")
+    said: list[Message] = []
+    turn = 0
+    while True:
+        try:
+            question = console.input("[bold]you[/] ").strip()
+        except EOFError:
+            break
+        if not question:
+            break
+        if question == "/new":
+            said = []
+            continue
+        said.append(Message(role="user", content=question))
+        turn += 1
+        ids = loaded.prompt(said)
+        answer = loaded.speak([ids], options=options, tokens=ANSWER_TOKENS, seed=options.seed + turn)[0]
+        said.append(Message(role="assistant", content=answer))
+        console.print(Text.assemble(("model ", "bold green"), answer), soft_wrap=True)
+    return 0

@@ -1,0 +1,29 @@
+"""Where a command prints: takes its options, gives the console for people and the one line for programs."""
+
+import json
+import sys
+from argparse import Namespace
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+
+
+def console_for(options: Namespace) -> Console:
+    """Return the console for everything that is not the result: stderr when the result is JSON."""
+    return Console(stderr=bool(getattr(options, "json", False)), highlight=False)
+
+
+def print_json(value: Mapping[str, Any]) -> None:
+    """Print one JSON object on one line of stdout; what is not a finite number is printed as null."""
+    sys.stdout.write(json.dumps(_finite(value), ensure_ascii=False) + "\n")
+
+
+def _finite(value: Any) -> Any:  # noqa: ANN401 (any JSON value)
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return None
+    if isinstance(value, Mapping):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return value

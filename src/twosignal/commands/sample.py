@@ -1,0 +1,35 @@
+"""`twosignal sample RUN [PROMPT]`: takes a run's checkpoint and a prompt, prints what the model says."""
+
+from argparse import Namespace
+
+from rich.text import Text
+
+from twosignal.audits.coherence import classic_score
+from twosignal.commands.console import console_for, print_json
+from twosignal.commands.speak import Speaker, speaker
+from twosignal.text.conversation import Message
+
+
+def run(options: Namespace) -> int:
+    """Run the command."""
+    console = console_for(options)
+    loaded = speaker(options)
+    for prompt in _prompts(loaded, options.prompt):
+        ids = loaded.prompt([Message(role="user", content=prompt)])
+        texts = loaded.speak([ids] * options.n, options=options, tokens=options.tokens, seed=options.seed)
+        for text in texts:
+            if options.json:
+                scores = classic_score(text).as_dict()
+                print_json({"step": loaded.step, "prompt": prompt, "text": text, "scores": scores})
+            else:
+                console.print(Text.assemble((prompt, "dim"), " ", (text, "green")), soft_wrap=True)
+    return 0
+
+
+def _prompts(loaded: Speaker, given: str | None) -> list[str]:
+    """Return the user's prompt, else the prompts of the run's newest sampling."""
+    if given is not None:
+        return [given]
+    told = loaded.run.samples()
+    newest = [event.text("prompt") for event in told if event.step == told[-1].step]
+    return newest or ["Hello"]

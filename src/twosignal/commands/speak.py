@@ -1,0 +1,72 @@
+"""What `sample` and `chat` share: takes a run and a step, gives the checkpoint's model and tokenizer, ready to speak."""
+
+from argparse import Namespace
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from transformers import PreTrainedModel
+from twosignal.model.device import pick_device
+from twosignal.model.generate import Generated, Sampling, generate
+from twosignal.model.pretrained import load_model
+
+from twosignal.errors import RunError
+from twosignal.records.reader import Run, open_run
+from twosignal.text.conversation import Message
+from twosignal.tokens.pretrained import load_tokenizer
+from twosignal.tokens.render import Renderer
+from twosignal.tokens.tokenizer import Tokenizer
+from twosignal.train.checkpoint import checkpoint_path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Speaker:
+    """A checkpoint that can be asked."""
+
+    run: Run
+    step: int
+    model: PreTrainedModel
+    tokenizer: Tokenizer
+    is_chat: bool
+    """It was trained on conversations, so a prompt is a question and not an opening."""
+
+    def prompt(self, messages: Sequence[Message]) -> list[int]:
+        """Return the ids that ask for the next answer, or to go on with the last message's text."""
+        renderer = Renderer(self.tokenizer, "assistant")
+        if self.is_chat:
+            return renderer.prompt_ids(messages)
+        return renderer.document_prompt_ids(messages[-1].content)
+
+    def speak(
+        self, prompts: Sequence[Sequence[int]], *, options: Namespace, tokens: int, seed: int
+    ) -> list[str]:
+        """Return what the model says to each prompt."""
+        settings = Sampling(
+            max_tokens=tokens, temperature=options.temperature, top_p=0.95, stop_ids=self.tokenizer.stop_ids
+        )
+        answers: list[Generated] = generate(self.model, prompts, settings=settings, seed=seed)
+        return [self.tokenizer.decode(list(answer.ids)).strip() for answer in answers]
+
+
+def speaker(options: Namespace) -> Speaker:
+    """Load the checkpoint that the options name; raise RunError when the run has none."""
+    run = open_run(options.run, options.runs)
+    saved = run.checkpoints()
+    folder = checkpoint_path(run.path, options.step) if options.step is not None else (saved or [None])[-1]
+    if folder is None or folder not in saved:
+        message = (
+            "this run has no checkpoint yet"
+            if folder is None
+            else f"there is no checkpoint of step {options.step}"
+        )
+        known = ", ".join(str(int(path.name.removeprefix("step-"))) for path in saved) or "none"
+        raise RunError(message, where=str(run.path), found=f"checkpoints of steps {known}")
+    tokenizer = load_tokenizer(folder)
+    model = load_model(str(folder), device=pick_device("auto"))
+    receipt = next(run.events("prove"), None)
+    return Speaker(
+        run=run,
+        step=int(folder.name.removeprefix("step-")),
+        model=model,
+        tokenizer=tokenizer,
+        is_chat=bool(receipt and receipt.number("conversations")),
+    )

@@ -1,0 +1,90 @@
+"""`twosignal train CONFIG`: takes a run file, gives a trained run, or the sentence why not."""
+
+from argparse import Namespace
+from pathlib import Path
+
+from rich.console import Console
+
+from twosignal.commands.console import console_for, print_json
+from twosignal.config import Config
+from twosignal.errors import HaltedError
+from twosignal.prove.proof import prove
+from twosignal.prove.show import show_receipt
+from twosignal.records.reader import Run, open_run
+from twosignal.runfile import load_config
+from twosignal.train.hours import settle_hours
+from twosignal.train.run import Proved, Result, resume, run_config, sampler_of, start, unfinished_run
+from twosignal.train.setup import Setup, build
+
+
+def run(options: Namespace) -> int:
+    """Run the command."""
+    console = console_for(options)
+    config, folder = load_config(options.config, options.set), options.config.parent
+    if options.resume in ("auto", "never"):
+        earlier = unfinished_run(config, options.runs)
+    else:
+        earlier = open_run(options.resume, options.runs)
+    if options.resume == "never" and earlier is not None:
+        if earlier.state not in ("finished", "halted"):
+            console.print(f"note: {earlier.id} was cut short; --resume auto would go on with it")
+        earlier = None
+    if earlier is not None and earlier.state == "finished":
+        console.print(f"{earlier.id} is finished: nothing is left to do")
+        return 0
+    result = train_config(config, folder=folder, runs_dir=options.runs, earlier=earlier, console=console)
+    return report(result, console, as_json=options.json)
+
+
+def train_config(
+    config: Config, *, folder: Path, runs_dir: Path, earlier: Run | None = None, console: Console
+) -> Result:
+    """Prove and train a configuration, or go on with `earlier`."""
+    setup = build(config, folder=folder, runs_dir=runs_dir, say=console.print)
+    if earlier is not None:
+        setup.steps = run_config(earlier)[0].run.steps or setup.steps
+    else:
+        settle_hours(setup, sampler_of(setup), say=console.print)
+    proved = prove_setup(setup, console)
+    if earlier is not None:
+        return resume(setup, earlier, proved, console=console)
+    return start(setup, proved, folder=folder, runs_dir=runs_dir, console=console)
+
+
+def prove_setup(setup: Setup, console: Console) -> Proved:
+    """Run the proof and show it; raise RefusedError when it finds a fault."""
+    receipt = prove(setup)
+    show_receipt(receipt, console)
+    receipt.raise_if_refused()
+    return Proved(receipt=receipt.as_dict(clock=False), seconds=receipt.seconds)
+
+
+def report(result: Result, console: Console, *, as_json: bool) -> int:
+    """Print how a run ended; raise HaltedError when it was halted."""
+    outcome, run = result.outcome, result.run
+    losses = run.steps()
+    last = losses[losses["targets"] > 0][-1:]
+    if as_json:
+        print_json(
+            {
+                "run": run.id,
+                "steps": outcome.step,
+                "exit": result.exit_code,
+                "loss": float(last["loss_sum"][0] / last["targets"][0]) if len(last) else None,
+                "probe": outcome.probe,
+                "verdict": outcome.verdict.kind,
+                "reason": outcome.verdict.reason,
+                "tokens_per_second": round(result.tokens_per_second, 1),
+                "targets_per_second": round(result.targets_per_second, 1),
+                "seconds": round(result.seconds, 2),
+                "folder": str(run.path),
+            }
+        )
+    if result.exit_code == 3:
+        message = f"the gate halted {run.id} at step {outcome.step}: {outcome.verdict.reason}"
+        healthy = run.checkpoints()
+        remedy = f"The last checkpoint is {healthy[-1].name}." if healthy else "No checkpoint was saved yet."
+        raise HaltedError(message, remedy=f"{remedy} Read the texts with: twosignal audit {run.id}")
+    word = "interrupted, saved" if outcome.interrupted else "finished"
+    console.print(f"{run.id} {word} at step {outcome.step}; held-out loss {outcome.probe:.3f}")
+    return result.exit_code

@@ -1,0 +1,227 @@
+"""What a run file may say: takes TOML and `--set` options, gives a frozen `Config` whose every field is known and typed.
+
+One class per table of the file; the docstring under a field is its documentation.
+Reading and the error sentences are in `runfile.py`.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+class Table(BaseModel):
+    """A TOML table: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", populate_by_name=True, use_attribute_docstrings=True
+    )
+
+
+class RunTable(Table):
+    """`[run]`: how long, and under which name."""
+
+    name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    """Letters, digits, dot, dash and underscore; the run folder's name starts with it."""
+    steps: Positive | None = None
+    """Optimizer steps. Give one of steps, epochs, tokens, hours; without any, one epoch."""
+    epochs: Annotated[float, Field(gt=0)] | None = None
+    """Passes over all rows."""
+    tokens: str | Positive | None = None
+    """Tokens of packed rows to train on, for example "1B" or 20000000."""
+    hours: Annotated[float, Field(gt=0)] | None = None
+    """Wall time: turned into steps by timing a few steps before the first."""
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    """Starts every random choice of the run."""
+
+    @model_validator(mode="after")
+    def _one_length(self) -> "RunTable":
+        given = [k for k in ("steps", "epochs", "tokens", "hours") if getattr(self, k) is not None]
+        if len(given) > 1:
+            message = f"give only one of {', '.join(given)}"
+            raise ValueError(message)
+        return self
+
+
+class ModelTable(Table):
+    """`[model]`: a pretrained model, or a preset to grow from scratch."""
+
+    source: str | None = Field(default=None, alias="from")
+    """A folder, a hub id such as "Qwen/Qwen3-0.6B", or a run folder."""
+    preset: str | None = None
+    """Name of a shape to grow from random weights, for example "tiny"."""
+    context: Positive | None = None
+    """Longest row the grown model is made for; default: rows.tokens or the preset's own."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "ModelTable":
+        if (self.source is None) == (self.preset is None):
+            message = 'give either from = "folder or hub id" or preset = "name"'
+            raise ValueError(message)
+        return self
+
+
+class TokenizerTable(Table):
+    """`[tokenizer]`: only when growing from scratch."""
+
+    kind: Literal["bpe", "character", "bytes"] = "bpe"
+    """bpe: byte-level pairs trained on the sources; character: one token per character seen; bytes: 256."""
+    vocab: Annotated[int, Field(ge=270)] = 8192
+    """Entries of a bpe vocabulary, special tokens included."""
+    source: str | None = Field(default=None, alias="from")
+    """A folder or hub id whose tokenizer is used as it is."""
+
+
+class RoleRule(Table):
+    """`supervise = { role = "assistant", name = "Zara" }`: only this voice is learned."""
+
+    role: str = "assistant"
+    """Role of the supervised turns."""
+    name: str | None = None
+    """Only turns by this speaker."""
+
+
+class SourceTable(Table):
+    """`[sources.NAME]`: conversations or documents of one kind."""
+
+    path: str | list[str]
+    """File, glob, list of them, "hf:owner/name", or "builtin:NAME"."""
+    format: Literal["auto", "messages", "sharegpt", "alpaca", "prompt-completion", "text"] = "auto"
+    """Shape of the records; auto looks at the first good one."""
+    supervise: Literal["all", "assistant", "last"] | RoleRule = "assistant"
+    """Which turns of a conversation are learned; documents are always learned whole."""
+    floor: Share = 0.0
+    """Least share of rows this source gets."""
+    weight: Annotated[float, Field(ge=0)] | None = None
+    """Share of rows under policy "fixed", relative to the other weights."""
+    held_out: Share = 0.02
+    """Share of records kept for probes and prompts, chosen by their text."""
+    held_out_at: Literal["hash", "end"] = "hash"
+    """hash: records spread over the source; end: the last part of every file."""
+    documents: Literal["sections", "files", "lines", "paragraphs"] = "sections"
+    """How text files are cut: sections of about 16,000 characters, whole files, or one per line or paragraph."""
+    limit: Positive | None = None
+    """Read at most so many records."""
+    max_bad: Share = 0.01
+    """Share of malformed records above which the source is refused."""
+
+
+class RowsTable(Table):
+    """`[rows]`: the shape of a step."""
+
+    tokens: Annotated[int, Field(ge=8)] | None = None
+    """Length of a packed row; default: the model's context, at most 4096."""
+    per_step: Positive = 16
+    """Rows of one optimizer step."""
+    per_pass: Positive | None = None
+    """Rows of one forward pass; default: what fits in about 16,384 tokens."""
+    too_long: Literal["refuse", "cut-turns", "split", "drop"] = "refuse"
+    """What happens to conversations longer than a row. Documents are always split."""
+    max_lost: Share = 0.02
+    """Share of targets that over-long conversations may cost before "refuse" refuses."""
+    packing: bool = True
+    """False: one conversation per row, for comparison."""
+
+
+class TrainTable(Table):
+    """`[train]`: the optimizer and the schedule."""
+
+    learning_rate: Annotated[float, Field(gt=0)] | None = None
+    """Peak; default by what is trained: 1e-3 from scratch up to 20M parameters, 2e-5 fine-tuning."""
+    optimizer: Literal["adamw", "muon"] = "adamw"
+    """muon: matrices by Muon, the rest by AdamW; for growing from scratch."""
+    schedule: Literal["wsd", "cosine", "linear", "constant"] = "wsd"
+    """wsd: warm up, stay, decay linearly."""
+    warmup: Annotated[float, Field(ge=0)] = 0.02
+    """Below 1 a share of all steps, else a number of steps."""
+    decay: Share = 0.3
+    """Share of steps over which wsd decays."""
+    end: Share = 0.0
+    """Final learning rate as a share of the peak."""
+    clip: Annotated[float, Field(ge=0)] = 1.0
+    """Largest global gradient norm; 0 switches clipping off."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.1
+    """On matrices only; never on norms, biases and embeddings."""
+    beta1: Share = 0.9
+    """First AdamW coefficient."""
+    beta2: Share = 0.95
+    """Second AdamW coefficient."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Of the forward and backward pass; weights stay float32. auto: bfloat16 where the machine computes in it."""
+    compile: Literal["auto", "on", "off"] = "auto"
+    """torch.compile; auto: on CUDA, for runs of 1,000 steps or more."""
+    device: str = "auto"
+    """cpu, cuda, or auto."""
+    threads: Positive | None = None
+    """CPU threads; default: torch's own choice."""
+
+
+class CurriculumTable(Table):
+    """`[curriculum]`: which source the rows of a step come from."""
+
+    policy: Literal["proportional", "uniform", "fixed"] = "proportional"
+    """proportional: by rows; uniform: equal shares; fixed: by each source's weight."""
+
+
+class ProbesTable(Table):
+    """`[probes]`: held-out loss per source."""
+
+    every: Positive = 100
+    """Steps between probes."""
+    rows: Annotated[int, Field(ge=0)] = 8
+    """Held-out rows per source; 0 takes all."""
+
+
+class SamplesTable(Table):
+    """`[samples]`: what the model says by itself."""
+
+    every: Positive = 100
+    """Steps between samplings."""
+    tokens: Positive = 420
+    """Free tokens per sampling and prompt."""
+    prompts: list[str] = []
+    """The panel; default: drawn from the held-out part of every source."""
+    panel: Positive = 4
+    """Size of the drawn panel; at least one prompt per source."""
+    temperature: Annotated[float, Field(ge=0)] = 0.8
+    """0 takes the likeliest token."""
+    top_p: Annotated[float, Field(gt=0, le=1)] = 0.95
+    """Draw from the likeliest tokens that hold this share of the probability."""
+
+
+class GateTable(Table):
+    """`[gate]`: what stops the run."""
+
+    action: Literal["note", "halt"] = "halt"
+    """note: record the verdict and go on; halt: save, record, and stop with exit code 3."""
+    threshold: Annotated[float, Field(ge=0, le=100)] = 30.0
+    """Coherence totals below this are strikes."""
+    patience: Positive = 5
+    """Strikes in a row that stop the run."""
+
+
+class CheckpointsTable(Table):
+    """`[checkpoints]`: what is kept."""
+
+    every: Positive | None = None
+    """Steps between checkpoints; default: as samples.every."""
+    keep: Positive = 3
+    """Newest checkpoints kept; the best by probe loss is kept besides."""
+
+
+class Config(Table):
+    """A whole run file."""
+
+    run: RunTable
+    model: ModelTable
+    sources: Annotated[dict[str, SourceTable], Field(min_length=1)]
+    tokenizer: TokenizerTable = TokenizerTable()
+    rows: RowsTable = RowsTable()
+    train: TrainTable = TrainTable()
+    curriculum: CurriculumTable = CurriculumTable()
+    probes: ProbesTable = ProbesTable()
+    samples: SamplesTable = SamplesTable()
+    gate: GateTable = GateTable()
+    checkpoints: CheckpointsTable = CheckpointsTable()

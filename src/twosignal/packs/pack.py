@@ -1,0 +1,81 @@
+"""A packed row: takes pieces of examples, gives ids and targets, aligned here and nowhere else."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from twosignal.text.conversation import Origin
+from twosignal.tokens.example import Example, Ids
+
+NO_TARGET = -100
+"""Stands in `targets` where nothing is learned; the value PyTorch's cross-entropy ignores by default."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """One piece of one example inside a row."""
+
+    example: int
+    """The example's number in its source's store."""
+    start: int
+    """Token of the example at which the piece begins."""
+    length: int
+    """Tokens of the piece."""
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pack:
+    """One row. All arrays have shape [tokens]; there is no padding."""
+
+    source: str
+    ids: Ids
+    """What the model reads."""
+    targets: Ids
+    """The id to predict after each token, or NO_TARGET. Never shifted again."""
+    positions: Ids
+    """From 0 in every segment."""
+    segments: tuple[Segment, ...]
+
+    def __post_init__(self) -> None:
+        tokens = sum(segment.length for segment in self.segments)
+        if not len(self.ids) == len(self.targets) == len(self.positions) == tokens:
+            message = (
+                f"row of {self.source}: {len(self.ids)} ids, {len(self.targets)} targets, {tokens} planned"
+            )
+            raise ValueError(message)
+
+    @property
+    def num_targets(self) -> int:
+        """Tokens the loss is taken over."""
+        return int((self.targets != NO_TARGET).sum())
+
+    @property
+    def lengths(self) -> list[int]:
+        """Tokens of each segment, in order."""
+        return [segment.length for segment in self.segments]
+
+
+def aligned_targets(example: Example) -> Ids:
+    """Return the target of every token of a whole example: its successor where that is supervised."""
+    targets = np.full(len(example.ids), NO_TARGET, np.int32)
+    learned = example.supervised[1:]
+    targets[:-1][learned] = example.ids[1:][learned]
+    return targets
+
+
+def lay_row(source: str, parts: Sequence[tuple[int, int, int, Example]]) -> Pack:
+    """Lay pieces (number, start, length, example) side by side, in the given order."""
+    spans = [slice(start, start + length) for _, start, length, _ in parts]
+    examples = [example for *_, example in parts]
+    return Pack(
+        source=source,
+        ids=np.concatenate([e.ids[span] for e, span in zip(examples, spans, strict=True)]),
+        targets=np.concatenate([aligned_targets(e)[span] for e, span in zip(examples, spans, strict=True)]),
+        positions=np.concatenate([np.arange(length, dtype=np.int32) for _, _, length, _ in parts]),
+        segments=tuple(
+            Segment(example=number, start=start, length=length, origin=example.origin)
+            for number, start, length, example in parts
+        ),
+    )

@@ -1,0 +1,214 @@
+"""Examples on disk: takes a stream of `Example`s of one source, gives random access to them without holding them in memory.
+
+A store is a folder written once, under a temporary name, then renamed; it is read
+through memory maps. Its name carries a hash of everything it was made from.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from twosignal.errors import StorageError
+from twosignal.text.conversation import Origin
+from twosignal.tokens.example import Example
+
+FORMAT_VERSION = 1
+"""Part of every store's name: raised when what is stored, or how it is labelled, changes."""
+
+INDEX = np.dtype(
+    [
+        ("offset", "<i8"),
+        ("length", "<i4"),
+        ("targets", "<i4"),
+        ("file", "<i4"),
+        ("line", "<i8"),
+        ("domain", "<i4"),
+        ("is_conversation", "?"),
+        ("held_out", "?"),
+    ]
+)
+"""One row per example: where its tokens lie, how many are targets, and where it came from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Census:
+    """What became of one source's records, from file to store: nothing is dropped in silence."""
+
+    records: int = 0
+    """Good records read."""
+    bad: int = 0
+    """Malformed records skipped."""
+    first_bad: str = ""
+    """file:line and reason of the first of them."""
+    without_targets: int = 0
+    """Records in which nothing is supervised; kept out."""
+    straddling: int = 0
+    """Tokens left unsupervised because they are half prompt, half answer."""
+    unknown: int = 0
+    """Tokens that stand for text the vocabulary does not hold."""
+    rewritten: int = 0
+    """Learned turns that the chat template writes differently once further turns follow."""
+
+
+class ExampleStore:
+    """Read access to the examples of one source; `store[i]` is the i-th in reading order."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        head = json.loads((folder / "store.json").read_text(encoding="utf-8"))
+        self.source: str = head["source"]
+        self.census = Census(**head["census"])
+        self._files: list[str] = head["files"]
+        self._domains: list[str] = head["domains"]
+        self.index: npt.NDArray[np.void] = np.load(folder / "index.npy")
+        self._ids = _map(folder / "ids.bin", np.dtype("<i4"))
+        self._mask = _map(folder / "supervised.bin", np.dtype("?"))
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __getitem__(self, number: int) -> Example:
+        row = self.index[number]
+        part = slice(int(row["offset"]), int(row["offset"]) + int(row["length"]))
+        return Example(
+            ids=self._ids[part],
+            supervised=self._mask[part],
+            origin=self.origin(number),
+            is_conversation=bool(row["is_conversation"]),
+            domain=self._domains[row["domain"]],
+        )
+
+    def origin(self, number: int) -> Origin:
+        """Return where example `number` came from."""
+        row = self.index[number]
+        return Origin(source=self.source, file=self._files[row["file"]], line=int(row["line"]))
+
+    def numbers(self, *, held_out: bool) -> npt.NDArray[np.int64]:
+        """Return the numbers of the training examples, or of the held-out ones, in reading order."""
+        return np.flatnonzero(self.index["held_out"] == held_out)
+
+
+class _Writer:
+    """Appends examples to the files of a store that is being made."""
+
+    def __init__(self, folder: Path) -> None:
+        self.rows: list[tuple[int, int, int, int, int, int, bool, bool]] = []
+        self.files: dict[str, int] = {}
+        self.domains: dict[str, int] = {}
+        self._offset = 0
+        self._ids = (folder / "ids.bin").open("wb")
+        self._mask = (folder / "supervised.bin").open("wb")
+
+    def append(self, example: Example, *, held_out: bool) -> None:
+        self._ids.write(example.ids.astype("<i4").tobytes())
+        self._mask.write(example.supervised.tobytes())
+        file = self.files.setdefault(example.origin.file, len(self.files))
+        domain = self.domains.setdefault(example.domain, len(self.domains))
+        length = len(example.ids)
+        self.rows.append(
+            (
+                self._offset,
+                length,
+                example.num_targets,
+                file,
+                example.origin.line,
+                domain,
+                example.is_conversation,
+                held_out,
+            )
+        )
+        self._offset += length
+
+    def close(self) -> None:
+        for file in (self._ids, self._mask):
+            file.flush()
+            os.fsync(file.fileno())
+            file.close()
+
+
+def build_store(
+    folder: Path, source: str, examples: Iterable[tuple[Example, bool]], *, census: "CensusTaker"
+) -> ExampleStore:
+    """Write all (example, held_out) pairs under `folder` and open the result.
+
+    Examples without a target are counted and left out. Raises StorageError when the disk is full.
+    """
+    partial = folder.with_name(f".{folder.name}.{os.getpid()}")
+    with storage_errors(folder):
+        try:
+            partial.mkdir(parents=True)
+            _write(partial, source, examples, census=census)
+            shutil.rmtree(folder, ignore_errors=True)
+            partial.rename(folder)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    return ExampleStore(folder)
+
+
+def _write(
+    folder: Path, source: str, examples: Iterable[tuple[Example, bool]], *, census: "CensusTaker"
+) -> None:
+    with closing(_Writer(folder)) as writer:
+        for example, held_out in examples:
+            if example.num_targets:
+                writer.append(example, held_out=held_out)
+            else:
+                census.without_targets += 1
+    index = np.array(writer.rows, dtype=INDEX)
+    _hold_out_one(index)
+    np.save(folder / "index.npy", index)
+    head = {
+        "version": FORMAT_VERSION,
+        "source": source,
+        "census": asdict(census.taken()),
+        "files": list(writer.files),
+        "domains": list(writer.domains),
+    }
+    (folder / "store.json").write_text(json.dumps(head, indent=1), encoding="utf-8")
+
+
+@contextmanager
+def storage_errors(where: Path) -> Iterator[None]:
+    """Turn a full disk, or a folder that cannot be written, into one sentence."""
+    try:
+        yield
+    except OSError as error:
+        message = f"cannot write: {error.strerror or error}"
+        remedy = "Free some space or make the folder writable, or choose another with --runs."
+        raise StorageError(message, where=str(where), remedy=remedy) from error
+
+
+class CensusTaker:
+    """Counts while a source is read; `taken()` is the result."""
+
+    def __init__(self) -> None:
+        self.records = 0
+        self.bad = 0
+        self.first_bad = ""
+        self.without_targets = 0
+        self.straddling = 0
+        self.unknown = 0
+        self.rewritten = 0
+
+    def taken(self) -> Census:
+        """Return the counts so far."""
+        return Census(**vars(self))
+
+
+def _hold_out_one(index: npt.NDArray[np.void]) -> None:
+    """Give a small source a probe: if chance held nothing out of ten or more examples, hold out the last."""
+    if len(index) >= 10 and not index["held_out"].any():
+        index["held_out"][-1] = True
+
+
+def _map(path: Path, dtype: np.dtype[np.generic]) -> npt.NDArray[np.generic]:
+    if not path.stat().st_size:
+        return np.empty(0, dtype)
+    return np.memmap(path, dtype, mode="r")

@@ -1,0 +1,220 @@
+"""The checks that need no model: takes prepared sources, gives the ledger, the packing inverse and the zero-target census.
+
+The names S4, S5, S6 and S8 are those of the design's list of checks.
+"""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from twosignal.config import Config
+from twosignal.curriculum.mixture import Mixer
+from twosignal.packs.pack import NO_TARGET, Pack
+from twosignal.packs.prepare import Ledger, PreparedSource
+from twosignal.packs.store import ExampleStore
+from twosignal.prove.receipt import Check, not_applicable
+from twosignal.tokens.tokenizer import Tokenizer
+
+ROWS_INVERTED = 4_000
+"""Rows per source that are rebuilt token by token; above that, evenly spread ones."""
+STEPS_COUNTED = 20_000
+"""Steps whose targets are counted ahead."""
+
+
+def check_ledger(config: Config, ledgers: Mapping[str, Ledger]) -> Check:
+    """S4: every source has targets, and over-long conversations do not cost more than the run file allows."""
+    name = "targets of every source are accounted for"
+    for ledger in ledgers.values():
+        fault = _no_targets(config, ledger) or _too_much_lost(config, ledger)
+        if fault:
+            return Check(id="S4", name=name, passed=False, **fault)
+    kept = sum(ledger.targets_kept for ledger in ledgers.values())
+    lost = sum(sum(ledger.targets_lost.values()) for ledger in ledgers.values())
+    return Check(
+        id="S4",
+        name=name,
+        passed=True,
+        message=f"{kept:,} targets will be trained on, {lost:,} are lost",
+        evidence={n: {"targets": x.targets, "lost": x.targets_lost} for n, x in ledgers.items()},
+    )
+
+
+def _no_targets(config: Config, ledger: Ledger) -> dict[str, object] | None:
+    if ledger.targets:
+        return None
+    rule = config.sources[ledger.source].supervise
+    rule_text = (
+        rule if isinstance(rule, str) else f"role {rule.role}" + (f", name {rule.name}" if rule.name else "")
+    )
+    return {
+        "kind": "no-targets",
+        "message": f"source {ledger.source}: not one of its {ledger.records:,} records has a turn to learn "
+        f'under supervise = "{rule_text}"',
+        "evidence": {"source": ledger.source, "records": ledger.records, "targets": 0},
+        "remedy": 'Check the roles of the messages, or set supervise = "all" for this source.',
+    }
+
+
+def _too_much_lost(config: Config, ledger: Ledger) -> dict[str, object] | None:
+    lost = sum(ledger.targets_lost.values())
+    share = lost / ledger.targets
+    strict = config.rows.too_long == "refuse" and share > config.rows.max_lost
+    if ledger.rows and not strict:
+        return None
+    return {
+        "kind": "lost-data",
+        "message": f"source {ledger.source}: {lost:,} of {ledger.targets:,} targets ({share:.1%}) would be lost "
+        f"because conversations are longer than a row; {config.rows.max_lost:.0%} are allowed",
+        "evidence": {"source": ledger.source, "targets": ledger.targets, "lost": ledger.targets_lost},
+        "remedy": 'Raise rows.tokens, or choose rows.too_long = "cut-turns", "split" or "drop".',
+    }
+
+
+def check_packing(sources: Mapping[str, PreparedSource]) -> Check:
+    """S5: packing is a permutation; its inverse gives back every token, position and target."""
+    name = "packing loses, doubles and shifts nothing"
+    rows_seen = 0
+    for source in sources.values():
+        fault = _coverage_fault(source)
+        for pack in _some_rows(source):
+            rows_seen += 1
+            fault = fault or row_fault(pack, source.store)
+        if fault:
+            kind = (
+                "duplicated-data"
+                if "twice" in fault
+                else "wrong-targets"
+                if "target" in fault
+                else "lost-data"
+            )
+            message = f"source {source.name}: {fault}"
+            return Check(id="S5", name=name, passed=False, kind=kind, message=message, remedy=_OUR_FAULT)
+    message = (
+        f"all pieces are placed exactly once; {rows_seen:,} rows were taken apart and compared token by token"
+    )
+    return Check(id="S5", name=name, passed=True, message=message, evidence={"rows": rows_seen})
+
+
+_OUR_FAULT = "This is a fault of twosignal itself: please report it with this receipt."
+
+
+def _some_rows(source: PreparedSource) -> Iterator[Pack]:
+    total = len(source.stream.plan)
+    for number in (
+        np.unique(np.linspace(0, total - 1, min(total, ROWS_INVERTED)).astype(int)) if total else ()
+    ):
+        yield source.stream.row(source.stream.plan, int(number))
+
+
+def _coverage_fault(source: PreparedSource) -> str:
+    """Return what is wrong with the plan as a whole, or nothing."""
+    plan, pieces = source.stream.plan, source.stream.pieces
+    times = np.bincount(plan.members, minlength=len(pieces))
+    if (times > 1).any():
+        return f"{int((times > 1).sum())} pieces stand twice in the rows"
+    if (times == 0).any():
+        return f"{int((times == 0).sum())} pieces stand in no row"
+    placed = int(pieces["length"].sum())
+    if placed + source.ledger.tokens_lost != source.ledger.tokens:
+        return f"{placed:,} tokens placed and {source.ledger.tokens_lost:,} lost are not {source.ledger.tokens:,}"
+    return ""
+
+
+def row_fault(pack: Pack, store: ExampleStore) -> str:
+    """Take one row apart and compare it with the examples it was made of; return what differs, or nothing."""
+    at = 0
+    for segment in pack.segments:
+        example = store[segment.example]
+        part = slice(at, at + segment.length)
+        end = segment.start + segment.length
+        after = np.append(example.ids[1:], 0)[segment.start : end]
+        learned = np.append(example.supervised[1:], False)[segment.start : end]
+        expected = np.where(learned, after, NO_TARGET)
+        if not np.array_equal(pack.ids[part], example.ids[segment.start : end]):
+            return f"tokens of {segment.origin} are not what was rendered"
+        if not np.array_equal(pack.targets[part], expected):
+            return f"targets of {segment.origin} are not the successors of its tokens"
+        if not np.array_equal(pack.positions[part], np.arange(segment.length)):
+            return f"positions of {segment.origin} do not start at 0"
+        at += segment.length
+    return "" if at == len(pack.ids) else f"a row holds {len(pack.ids)} tokens, its segments {at}"
+
+
+def check_census(sources: Mapping[str, PreparedSource], mixer: Mixer, *, steps: int, per_step: int) -> Check:
+    """S6: no optimizer step is without targets."""
+    name = "every step has targets"
+    counts = {n: _targets_per_row(source) for n, source in sources.items()}
+    empty = sum(int((c == 0).sum()) for c in counts.values())
+    walk = Mixer(mixer.shares)
+    at = dict.fromkeys(counts, 0)
+    fewest: int | None = None
+    for step in range(1, min(steps, STEPS_COUNTED) + 1):
+        targets = 0
+        for _ in range(per_step):
+            source = walk.choose()
+            targets += int(counts[source][at[source] % len(counts[source])])
+            at[source] += 1
+        fewest = targets if fewest is None else min(fewest, targets)
+        if not targets:
+            return Check(
+                id="S6",
+                name=name,
+                passed=False,
+                kind="no-targets",
+                message=f"step {step} would have no target at all",
+                evidence={"step": step, "rows_without_targets": empty},
+                remedy="Raise rows.per_step, or give the source more supervised turns.",
+            )
+    message = f"the poorest step has {fewest or 0:,} targets; {empty:,} rows have none"
+    return Check(
+        id="S6",
+        name=name,
+        passed=True,
+        message=message,
+        evidence={"fewest": fewest, "rows_without_targets": empty},
+    )
+
+
+def _targets_per_row(source: PreparedSource) -> npt.NDArray[np.int64]:
+    store, pieces, plan = source.store, source.stream.pieces, source.stream.plan
+    targets = store.index["targets"][pieces["example"]].astype(np.int64)
+    partial = np.flatnonzero(pieces["length"] != store.index["length"][pieces["example"]])
+    for number in partial:
+        piece = pieces[number]
+        start, end = int(piece["start"]), int(piece["start"]) + int(piece["length"])
+        targets[number] = int(store[int(piece["example"])].supervised[start + 1 : end + 1].sum())
+    return np.add.reduceat(targets[plan.members], plan.offsets[:-1]) if len(plan) else targets[:0]
+
+
+def check_end_of_turn(sources: Mapping[str, PreparedSource], tokenizer: Tokenizer) -> Check:
+    """S8: every supervised turn ends with the token that ends a turn, once."""
+    name = "the end of every learned turn is learned"
+    end = tokenizer.end_of_turn_id
+    if end is None:
+        return not_applicable("S8", name, "the tokenizer has no token that ends a turn")
+    turns = 0
+    for source in sources.values():
+        conversations = np.flatnonzero(source.store.index["is_conversation"])[:500]
+        for number in conversations:
+            example = source.store[int(number)]
+            if example.supervised[1:].all():
+                continue
+            runs = np.flatnonzero(example.supervised[:-1] & ~example.supervised[1:])
+            last = np.append(runs, len(example.ids) - 1) if example.supervised[-1] else runs
+            turns += len(last)
+            wrong = [int(i) for i in last if example.ids[i] != end]
+            if wrong:
+                return Check(
+                    id="S8",
+                    name=name,
+                    passed=False,
+                    kind="wrong-targets",
+                    message=f"a learned turn of {example.origin} ends with "
+                    f"{tokenizer.decode([int(example.ids[wrong[0]])], skip_special=False)!r}, not with the end of turn",
+                    evidence={"file": example.origin.file, "line": example.origin.line},
+                    remedy="Check the chat template: the model would never learn to stop.",
+                )
+    if not turns:
+        return not_applicable("S8", name, "no source has separately learned turns")
+    return Check(id="S8", name=name, passed=True, message=f"{turns:,} learned turns all end with it")

@@ -1,0 +1,169 @@
+"""The loop: takes a run that is set up, gives its outcome. Everything it sees goes through the recorder."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from twosignal.audits.finding import Finding, Verdict
+from twosignal.audits.gate import Gate
+from twosignal.audits.health import check_step
+from twosignal.train.batch import measure
+from twosignal.train.checkpoint import Resumable
+from twosignal.train.loss import Tally
+from twosignal.train.optimizer import LearningRate, Mover
+from twosignal.train.recorder import Recorder
+from twosignal.train.samples import Sampler
+from twosignal.train.setup import Setup
+from twosignal.train.step import take_step
+from twosignal.train.watch import Watch
+
+
+@dataclass(slots=True, kw_only=True)
+class Running:
+    """A run between two steps."""
+
+    setup: Setup
+    mover: Mover
+    rate: LearningRate
+    gate: Gate
+    sampler: Sampler
+    recorder: Recorder
+    watch: Watch
+    step: int = 0
+    """Last step done."""
+    probe: float = math.nan
+    """Newest held-out loss, mixed by the sources' shares; nats per target."""
+    best_probe: float = math.inf
+    """Lowest held-out loss at a checkpoint."""
+    best_step: int | None = None
+    """Step of that checkpoint."""
+
+    def parts(self) -> Resumable:
+        """Return what a checkpoint saves as tensors and files."""
+        return Resumable(model=self.setup.learner.model, tokenizer=self.setup.tokenizer, mover=self.mover)
+
+    def state(self) -> dict[str, Any]:
+        """Return everything else a run needs to go on, as plain data."""
+        return {
+            "step": self.step,
+            "probe": self.probe,
+            "best_probe": self.best_probe,
+            "best_step": self.best_step,
+            "streams": {name: source.stream.cursor for name, source in self.setup.sources.items()},
+            "mixer": self.setup.mixer.credit,
+            "gate": self.gate.state(),
+            "inputs": {name: source.fingerprint for name, source in self.setup.sources.items()},
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over what `state` returned."""
+        self.step, self.probe = state["step"], state["probe"]
+        self.best_probe, self.best_step = state["best_probe"], state["best_step"]
+        for name, source in self.setup.sources.items():
+            source.stream.restore(state["streams"][name])
+        self.setup.mixer.restore(state["mixer"])
+        self.gate = Gate.restore(state["gate"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a run ended."""
+
+    step: int
+    """Last step done."""
+    probe: float
+    """Last held-out loss, nats per target; NaN without a probe."""
+    verdict: Verdict
+    interrupted: bool = False
+    """The user stopped it; it can go on."""
+
+
+def fit(run: Running) -> Outcome:
+    """Train to the last planned step, or until the gate, an alarm or the user stops the run."""
+    config, steps = run.setup.config, run.setup.steps
+    every = config.checkpoints.every or config.samples.every
+    halts = config.gate.action == "halt"
+    if run.step == 0:
+        probe(run)
+    verdict = Verdict(kind="continue", reason="nothing was sampled", step=run.step)
+    while run.step < steps:
+        figures = take_step(run.setup, run.mover, step=run.step + 1, factor=run.rate.factor(run.step + 1))
+        run.step = figures.step
+        run.recorder.step(figures)
+        run.watch.step(figures, run.recorder.smoothed)
+        whole, chance = figures.loss.whole, run.setup.random_chance
+        alarms = check_step(
+            run.step,
+            whole.total,
+            targets=whole.count,
+            gradient_norm=figures.gradient_norm,
+            random_chance=chance,
+        )
+        if alarms:
+            return stop(run, alarm(run, alarms[0]))
+        is_last = run.step == steps
+        if is_last or run.step % config.probes.every == 0:
+            verdict = probe(run)
+        if not (verdict.kind == "halt" and halts) and (is_last or run.step % config.samples.every == 0):
+            verdict = sample(run)
+        if verdict.kind == "halt" and halts:
+            return stop(run, verdict)
+        if is_last or run.step % every == 0:
+            save(run)
+        if run.watch.interrupted and not is_last:
+            run.recorder.pause(run.parts(), run.state())
+            return Outcome(step=run.step, probe=run.probe, verdict=verdict, interrupted=True)
+    run.recorder.end(run.step, "finished", verdict.reason, gate_step=run.gate.heartbeat)
+    return Outcome(step=run.step, probe=run.probe, verdict=verdict)
+
+
+def probe(run: Running) -> Verdict:
+    """Measure the held-out loss of every source; return what the gate says of it."""
+    by_source: dict[str, Tally] = {}
+    for name, source in run.setup.sources.items():
+        if source.probe_rows:
+            loss = measure(run.setup.learner, source.probe_rows, rows_per_pass=run.setup.rows_per_pass)
+            by_source[name] = loss.whole
+    if not by_source:
+        return Verdict(kind="continue", reason="no source has a held-out part", step=run.step)
+    shares = run.setup.mixer.shares
+    weight = sum(shares[name] for name in by_source) or 1.0
+    run.probe = sum(shares[name] * tally.mean for name, tally in by_source.items()) / weight
+    verdict = run.gate.observe_probe(run.step, run.probe)
+    run.recorder.probe(run.step, run.probe, by_source)
+    run.recorder.verdict(verdict)
+    run.watch.probe(run.step, run.probe, by_source)
+    return verdict
+
+
+def sample(run: Running) -> Verdict:
+    """Let the model speak; return what the gate says of it."""
+    bodies = run.sampler.draw(run.step)
+    verdict = run.gate.observe_samples(run.step, bodies)
+    run.recorder.samples(run.step, bodies)
+    run.recorder.verdict(verdict)
+    run.watch.samples(run.step, bodies, verdict)
+    return verdict
+
+
+def save(run: Running) -> None:
+    """Save a checkpoint; it is the best one when its held-out loss is the lowest so far."""
+    if run.probe < run.best_probe:
+        run.best_probe, run.best_step = run.probe, run.step
+    run.recorder.checkpoint(run.parts(), run.state())
+
+
+def alarm(run: Running, finding: Finding) -> Verdict:
+    """Record what is wrong with a step; return the verdict it asks for."""
+    run.recorder.finding(run.step, finding)
+    evidence = finding.evidence
+    verdict = Verdict(kind="halt", reason=finding.message, evidence=evidence, step=run.step, rule=finding.id)
+    run.recorder.verdict(verdict)
+    return verdict
+
+
+def stop(run: Running, verdict: Verdict) -> Outcome:
+    """Record why the run is halted; the last checkpoint stays the last healthy one."""
+    run.recorder.action(run.step, "halt", verdict.reason)
+    run.recorder.end(run.step, "halted", verdict.reason, gate_step=run.gate.heartbeat)
+    return Outcome(step=run.step, probe=run.probe, verdict=verdict)

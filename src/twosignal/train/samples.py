@@ -1,0 +1,61 @@
+"""What the model says by itself: takes the panel and a learner, gives scored samples ready to be recorded."""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from twosignal.model.generate import Sampling, generate
+
+from twosignal.audits.coherence import classic_score
+from twosignal.audits.tiers import perplexity, tier_of
+from twosignal.config import SamplesTable
+from twosignal.tokens.tokenizer import Tokenizer
+from twosignal.train.batch import Learner
+from twosignal.train.panel import Prompt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampler:
+    """Asks a fixed panel and scores the answers."""
+
+    learner: Learner
+    tokenizer: Tokenizer
+    panel: Sequence[Prompt]
+    table: SamplesTable
+    seed: int
+    random_chance: float
+
+    def draw(self, step: int) -> list[dict[str, Any]]:
+        """Return one sample body per prompt; the same weights, seed and step give the same texts."""
+        settings = Sampling(
+            max_tokens=self.table.tokens,
+            temperature=self.table.temperature,
+            top_p=self.table.top_p,
+            stop_ids=self.tokenizer.stop_ids,
+        )
+        seed = zlib.crc32(f"{self.seed}/{step}".encode())
+        prompts = [prompt.ids for prompt in self.panel]
+        drawn = generate(self.learner.model, prompts, settings=settings, seed=seed)
+        return [
+            self._body(prompt, list(one.ids), float(one.logprobs.mean()) if len(one.ids) else float("nan"))
+            for prompt, one in zip(self.panel, drawn, strict=True)
+        ]
+
+    def _body(self, prompt: Prompt, ids: list[int], mean_logprob: float) -> dict[str, Any]:
+        text = self.tokenizer.decode(ids).strip()
+        loss = -mean_logprob
+        tier = tier_of(loss, random_chance=self.random_chance)
+        return {
+            "prompt": prompt.text,
+            "text": text,
+            "loss": loss,
+            "ppl": perplexity(loss),
+            "tokens": len(ids),
+            "tier": tier.name,
+            "action": tier.action,
+            "source": prompt.source,
+            "domain": prompt.domain or prompt.source,
+            "scores": classic_score(text).as_dict(),
+            "copied": None,
+        }

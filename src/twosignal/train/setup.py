@@ -1,0 +1,210 @@
+"""From run file to everything a run is made of: takes a `Config`, gives a `Setup` that the proof and the loop share."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from transformers import PreTrainedModel
+from twosignal.model.device import autocast_dtype, pick_device
+from twosignal.model.pretrained import check_vocabulary, load_model
+
+from twosignal.config import Config
+from twosignal.curriculum.mixture import Mixer, shares
+from twosignal.errors import ConfigError
+from twosignal.model.head import measured_head
+from twosignal.model.isolation import isolate
+from twosignal.model.presets import SpecialIds, grow
+from twosignal.packs.pack import NO_TARGET, Pack
+from twosignal.packs.prepare import PreparedSource
+from twosignal.tokens.example import Ids
+from twosignal.tokens.tokenizer import Tokenizer
+from twosignal.train.batch import Learner
+from twosignal.train.data import Data, local, prepare_data
+from twosignal.train.optimizer import LearningRate, Mover, peak_of, schedule_of
+
+PASS_TOKENS = 16_384
+"""Tokens of one forward pass, unless the run file says otherwise."""
+UNIGRAM_TOKENS = 2_000_000
+"""Training targets per source that the unigram baseline is counted on."""
+
+
+@dataclass(kw_only=True)
+class Setup:
+    """A run before its first step."""
+
+    config: Config
+    tokenizer: Tokenizer
+    sources: dict[str, PreparedSource]
+    learner: Learner
+    mixer: Mixer
+    steps: int
+    """Planned optimizer steps."""
+    row_tokens: int
+    """Tokens of a packed row."""
+    context: int
+    """Longest sequence the model can read."""
+    rows_per_pass: int
+    """Rows of one forward pass."""
+
+    @property
+    def random_chance(self) -> float:
+        """Loss of a model that knows nothing: ln(vocabulary), in nats."""
+        return math.log(self.vocabulary)
+
+    @property
+    def vocabulary(self) -> int:
+        """Entries of the model's output."""
+        return int(self.learner.model.config.get_text_config().vocab_size)
+
+    @property
+    def num_parameters(self) -> int:
+        """Parameters, tied ones counted once."""
+        return sum(p.numel() for p in self.learner.model.parameters())
+
+    @property
+    def peak(self) -> float:
+        """Peak learning rate."""
+        grown = self.config.model.preset is not None
+        return peak_of(self.config.train, grown=grown, num_parameters=self.num_parameters)
+
+    @cached_property
+    def unigram_loss(self) -> float | None:
+        """Loss on the probes of a model that knows only how often each token occurs; None without probes."""
+        return unigram_loss(self.sources, self.mixer.shares, vocabulary=self.vocabulary)
+
+    def mover(self) -> Mover:
+        """Return new optimizers for the model."""
+        return Mover(self.learner.model, self.config.train, peak=self.peak)
+
+    def learning_rate(self) -> LearningRate:
+        """Return the schedule over the planned steps."""
+        return schedule_of(self.config.train, self.steps)
+
+    def draw_rows(self) -> list[Pack]:
+        """Return the rows of the next optimizer step, mixed by the sources' shares."""
+        return [self.sources[self.mixer.choose()].stream.draw() for _ in range(self.config.rows.per_step)]
+
+    def has_conversations(self) -> bool:
+        """Return whether any source is made of conversations."""
+        return any(source.ledger.conversations for source in self.sources.values())
+
+
+def build(config: Config, *, folder: Path, runs_dir: Path, say: Callable[[str], None]) -> Setup:
+    """Prepare the data, load or grow the model, plan the steps; nothing is trained or recorded.
+
+    Relative paths in the run file start at `folder`; tokenized data is kept in `runs_dir`/.cache.
+    """
+    if config.train.threads:
+        torch.set_num_threads(config.train.threads)
+    device = pick_device(config.train.device)
+    data = prepare_data(config, folder=folder, runs_dir=runs_dir, say=say)
+    model = _model(config, data, folder=folder, device=device)
+    model.train()
+    vocabulary = int(model.config.get_text_config().vocab_size)
+    learner = Learner(
+        model=model,
+        head=measured_head(model),
+        token_bytes=torch.from_numpy(_padded(data.tokenizer.token_bytes(), vocabulary)),
+        device=device,
+        autocast=autocast_dtype(config.train.precision, device),
+    )
+    rows = {name: source.ledger.rows for name, source in data.sources.items()}
+    return Setup(
+        config=config,
+        tokenizer=data.tokenizer,
+        sources=data.sources,
+        learner=learner,
+        mixer=Mixer(shares(config, rows)),
+        steps=planned_steps(config, num_rows=sum(rows.values()), row_tokens=data.row_tokens),
+        row_tokens=data.row_tokens,
+        context=data.context,
+        rows_per_pass=config.rows.per_pass or max(1, PASS_TOKENS // data.row_tokens),
+    )
+
+
+def planned_steps(config: Config, *, num_rows: int, row_tokens: int) -> int:
+    """Return the optimizer steps the [run] table asks for; `hours` is settled later, by timing."""
+    run, per_step = config.run, config.rows.per_step
+    if run.steps is not None:
+        return run.steps
+    if run.tokens is not None:
+        return max(1, math.ceil(token_count(run.tokens) / (per_step * row_tokens)))
+    return max(1, math.ceil((run.epochs or 1) * num_rows / per_step))
+
+
+def token_count(value: str | int) -> int:
+    """Read 20000000, "20M" or "1B" as a number of tokens."""
+    if isinstance(value, int):
+        return value
+    units = {"K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
+    text = value.strip().upper().replace("_", "").replace(",", "")
+    number, unit = (text[:-1], units[text[-1]]) if text[-1:] in units else (text, 1)
+    try:
+        count = round(float(number) * unit)
+    except (ValueError, OverflowError):
+        count = 0
+    if count < 1:
+        message = "run.tokens is not a number of tokens"
+        raise ConfigError(message, where="[run]", found=repr(value), expected='for example 20000000 or "1B"')
+    return count
+
+
+def unigram_loss(
+    sources: Mapping[str, PreparedSource], source_shares: Mapping[str, float], *, vocabulary: int
+) -> float | None:
+    """Return what a model that knows only how often each token occurs would lose on the probes, in nats per target.
+
+    Frequencies are those of the training targets, one count added to every token, mixed by
+    the sources' shares; the probes are weighted alike.
+    """
+    mixed = np.zeros(vocabulary)
+    for name, source in sources.items():
+        counts = np.bincount(_some_targets(source), minlength=vocabulary) + 1.0
+        mixed += source_shares[name] * counts / counts.sum()
+    costs = -np.log(mixed)
+    total, weight = 0.0, 0.0
+    for name, source in sources.items():
+        targets = [pack.targets[pack.targets != NO_TARGET] for pack in source.probe_rows]
+        if sum(map(len, targets)):
+            total += source_shares[name] * float(costs[np.concatenate(targets)].mean())
+            weight += source_shares[name]
+    return total / weight if weight else None
+
+
+def _some_targets(source: PreparedSource) -> Ids:
+    found: list[Ids] = []
+    size = 0
+    for number in source.store.numbers(held_out=False):
+        example = source.store[int(number)]
+        found.append(example.ids[example.supervised])
+        size += len(found[-1])
+        if size > UNIGRAM_TOKENS:
+            break
+    return np.concatenate(found) if found else np.empty(0, np.int32)
+
+
+def _model(config: Config, data: Data, *, folder: Path, device: torch.device) -> PreTrainedModel:
+    tokenizer = data.tokenizer
+    if config.model.source is not None:
+        model = load_model(local(config.model.source, folder), device=device)
+        check_vocabulary(model, tokenizer.vocab_size)
+        return isolate(model)
+    model = grow(
+        config.model.preset or "",
+        vocab_size=tokenizer.vocab_size,
+        seed=config.run.seed,
+        context=data.context,
+        special=SpecialIds(bos=tokenizer.bos_id, eos=tokenizer.stop_ids, pad=tokenizer.pad_id),
+    )
+    return model.to(device)
+
+
+def _padded(sizes: Ids, vocabulary: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Give ids that the model knows and the tokenizer does not a length of 0."""
+    padded = np.zeros(max(vocabulary, len(sizes)), np.int64)
+    padded[: len(sizes)] = sizes
+    return padded

@@ -1,0 +1,129 @@
+"""What the person at the terminal sees: takes figures, probes and samples, gives a live progress bar or plain lines."""
+
+import signal
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from twosignal.audits.finding import Verdict
+from twosignal.audits.tiers import perplexity
+from twosignal.train.loss import Tally
+from twosignal.train.step import StepFigures
+
+PLAIN_SECONDS = 10.0
+"""Without a terminal, one line is printed this often."""
+SAMPLE_CHARACTERS = 240
+
+
+class Watch:
+    """Shows a run, and remembers whether the user asked it to stop."""
+
+    def __init__(self, console: Console, *, steps: int, done: int) -> None:
+        self.console = console
+        self.interrupted = False
+        self._steps = steps
+        self._printed_at = time.monotonic()
+        self._tokens = self._targets = 0
+        self._seconds = 1e-9
+        self._is_live = console.is_terminal
+        self._progress = Progress(
+            TextColumn("step"),
+            MofNCompleteColumn(),
+            BarColumn(bar_width=None),
+            TimeRemainingColumn(compact=True),
+            console=console,
+            expand=True,
+        )
+        self._task = self._progress.add_task("train", total=steps, completed=done)
+        self._figures = Text("")
+        self._sample = Text("")
+
+    @contextmanager
+    def showing(self) -> Iterator["Watch"]:
+        """Show the run while it goes on; Ctrl-C and SIGTERM ask it to save and stop after the step in hand."""
+        handlers = {number: signal.signal(number, self._ask_to_stop) for number in _STOP_SIGNALS}
+        try:
+            if self._is_live:
+                with Live(get_renderable=self._picture, console=self.console, refresh_per_second=4):
+                    yield self
+            else:
+                yield self
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+
+    @property
+    def speed(self) -> tuple[float, float]:
+        """Tokens and targets per second of step time so far."""
+        return self._tokens / self._seconds, self._targets / self._seconds
+
+    @property
+    def seconds(self) -> float:
+        """Step time of this process."""
+        return self._seconds
+
+    def step(self, figures: StepFigures, smoothed: Mapping[int, float | None]) -> None:
+        """Show a step."""
+        whole = figures.loss.whole
+        self._tokens += figures.tokens
+        self._targets += whole.count
+        self._seconds += figures.seconds
+        self._progress.update(self._task, completed=figures.step)
+        average = smoothed.get(100)
+        self._figures = Text(
+            f"loss {whole.mean:.3f}   smma100 {average if average is not None else float('nan'):.3f}"
+            f"   ppl {perplexity(whole.mean):,.1f}   gradient {figures.gradient_norm:.2f}"
+            f"   {self.speed[1]:,.0f} targets/s"
+        )
+        now = time.monotonic()
+        if not self._is_live and (figures.step == 1 or now - self._printed_at > PLAIN_SECONDS):
+            self._printed_at = now
+            left = (self._steps - figures.step) * self._seconds / max(1, figures.step)
+            self._say(f"step {figures.step}/{self._steps}  {self._figures.plain}  {left:,.0f} s left")
+
+    def probe(self, step: int, loss: float, by_source: Mapping[str, Tally]) -> None:
+        """Show the held-out losses of a step."""
+        each = "  ".join(f"{name} {tally.mean:.3f}" for name, tally in by_source.items())
+        self._say(f"[bold]step {step}[/]  held-out loss [bold]{loss:.3f}[/]  ({each})")
+
+    def samples(self, step: int, bodies: Sequence[Mapping[str, Any]], verdict: Verdict) -> None:
+        """Show the newest text: one prompt of the panel after the other."""
+        if not bodies:
+            return
+        body = bodies[step % len(bodies)]
+        text = " ".join(f"{body['prompt']}".split())[-100:], " ".join(f"{body['text']}".split())
+        self._sample = Text.assemble(
+            ("sample  ", "dim"), (text[0], "dim"), " ", (text[1][:SAMPLE_CHARACTERS], "green")
+        )
+        if not self._is_live:
+            self.console.print(self._sample, soft_wrap=True, highlight=False)
+        if verdict.kind != "continue":
+            self._say(f"[red]{verdict.reason}[/]")
+
+    def _say(self, line: str) -> None:
+        self.console.print(line, highlight=False, soft_wrap=True)
+
+    def _picture(self) -> Table:
+        grid = Table.grid(expand=True)
+        grid.add_row(self._progress)
+        grid.add_row(self._figures)
+        grid.add_row(self._sample)
+        return grid
+
+    def _ask_to_stop(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        if self.interrupted and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.interrupted = True
+        self._say("stopping after this step; press Ctrl-C again to stop at once without saving")
+
+
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
