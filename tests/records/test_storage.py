@@ -37,7 +37,7 @@ def test_a_failed_write_is_a_sentence_with_path_and_remedy(
 
     monkeypatch.setattr(os, "write", fail)
     with pytest.raises(StorageError, match=rf"events\.jsonl: cannot write: .*{remedy}"):
-        append_record(descriptor, b"line\n", tmp_path / "events.jsonl")
+        append_record(descriptor, b"line\n", path=tmp_path / "events.jsonl")
     os.close(descriptor)
 
 
@@ -46,13 +46,13 @@ def test_a_record_that_fits_only_in_part_is_taken_back(
 ) -> None:
     path = tmp_path / "events.jsonl"
     descriptor = opened(path)
-    append_record(descriptor, b"first\n", path)
+    append_record(descriptor, b"first\n", path=path)
     write = os.write
     monkeypatch.setattr(os, "write", lambda fd, data: write(fd, data[:3]))
     with pytest.raises(StorageError, match="No space left"):
-        append_record(descriptor, b"second\n", path)
+        append_record(descriptor, b"second\n", path=path)
     monkeypatch.undo()
-    append_record(descriptor, b"third\n", path)
+    append_record(descriptor, b"third\n", path=path)
     os.close(descriptor)
     assert path.read_bytes() == b"first\nthird\n"
 

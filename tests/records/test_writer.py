@@ -202,6 +202,7 @@ def test_an_abandoned_attempt_can_be_taken_up_again(writer: RunWriter) -> None:
     writer.append(note(2, "new"))
     writer.rewind(late)
     writer.step_row(3, numbers(2.8), clock=SPEED)
+    assert writer.diverged_at is None
     run = Run(path=writer.path)
     assert losses(run) == [(1, 0, 8.0), (2, 0, 3.5), (3, 2, 2.8)]
     assert actions(run) == [(2, 0, "old")]
@@ -224,6 +225,32 @@ def test_a_run_that_forked_can_be_told_again_through_its_fork(writer: RunWriter)
     assert len(Run(path=writer.path).attempts()) == 1
     writer.rewind(end)
     assert (writer.attempt, writer.cursor()) == (1, end)
+
+
+def test_an_abandoned_row_is_not_taken_for_told(writer: RunWriter) -> None:
+    writer.step_row(1, numbers(8.0), clock=SPEED)
+    writer.append(note(1, "one"))
+    cursor = writer.cursor()
+    writer.step_row(2, numbers(3.5), clock=SPEED)
+    writer.rewind(cursor, replay=False)
+    writer.rewind(BEGINNING)
+    writer.step_row(1, numbers(8.0), clock=SPEED)
+    writer.step_row(2, numbers(3.5), clock=SPEED)
+    run = Run(path=writer.path)
+    assert losses(run) == [(1, 0, 8.0), (2, 2, 3.5)]
+    assert actions(run) == []
+
+
+def test_an_abandoned_event_is_not_taken_for_told(writer: RunWriter) -> None:
+    writer.step_row(1, numbers(8.0), clock=SPEED)
+    cursor = writer.cursor()
+    writer.append(note(1, "one"))
+    writer.rewind(cursor, replay=False)
+    writer.rewind(BEGINNING)
+    writer.append(note(1, "one"))
+    run = Run(path=writer.path)
+    assert actions(run) == [(1, 2, "one")]
+    assert losses(run) == []
 
 
 def test_a_cursor_of_other_records_is_refused(writer: RunWriter) -> None:

@@ -230,7 +230,7 @@ def unigram() -> Tokenizer:
     )
 
 
-def in_transformers(tokenizer: Tokenizer, folder: Path) -> Any:  # noqa: ANN401 - the oracle has no types
+def in_transformers(tokenizer: Tokenizer, folder: Path) -> Any:
     """The same tokenizer as transformers loads it."""
     import transformers
 

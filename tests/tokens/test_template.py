@@ -50,7 +50,7 @@ STATE = (
         saved.MISTRAL,
     ],
 )
-def test_templates_render_as_in_transformers(source: str, generation_prompt: bool) -> None:  # noqa: FBT001
+def test_templates_render_as_in_transformers(source: str, generation_prompt: bool) -> None:
     from transformers.utils.chat_template_utils import render_jinja_template
 
     messages: list[Any] = [

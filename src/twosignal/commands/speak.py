@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from transformers import PreTrainedModel
+
+from twosignal.errors import RunError
 from twosignal.model.device import pick_device
 from twosignal.model.generate import Generated, Sampling, generate
 from twosignal.model.pretrained import load_model
-
-from twosignal.errors import RunError
 from twosignal.records.reader import Run, open_run
 from twosignal.text.conversation import Message
 from twosignal.tokens.pretrained import load_tokenizer
@@ -51,7 +51,8 @@ def speaker(options: Namespace) -> Speaker:
     """Load the checkpoint that the options name; raise RunError when the run has none."""
     run = open_run(options.run, options.runs)
     saved = run.checkpoints()
-    folder = checkpoint_path(run.path, options.step) if options.step is not None else (saved or [None])[-1]
+    newest = saved[-1] if saved else None
+    folder = newest if options.step is None else checkpoint_path(run.path, options.step)
     if folder is None or folder not in saved:
         message = (
             "this run has no checkpoint yet"

@@ -49,9 +49,7 @@ class KeyValueBuffers(Cache):  # type: ignore[misc]
 
     def keep(self, rows: Tensor) -> None:
         """Drop all prompts but these; rows: int64 [kept]."""
-        self._buffers = {
-            layer: (keys[rows], values[rows]) for layer, (keys, values) in self._buffers.items()
-        }
+        self._buffers = {layer: (keys[rows], values[rows]) for layer, (keys, values) in self._buffers.items()}
 
     def get_seq_length(self, layer_idx: int = 0) -> int:  # noqa: ARG002 (all layers agree)
         """Return the used columns."""

@@ -62,7 +62,9 @@ def generate(
         if not len(prompt):
             raise InputError("there is nothing to go on with", where=f"prompt {place + 1}", found="no tokens")
     if not is_isolated(model):
-        raise InputError("the model does not have this package's attention", remedy="Call isolate(model) first.")
+        raise InputError(
+            "the model does not have this package's attention", remedy="Call isolate(model) first."
+        )
     texts: list[Generated] = []
     with evaluating(model):
         for start in range(0, len(prompts), PROMPTS_AT_ONCE):
@@ -76,7 +78,10 @@ def _write(
 ) -> list[Generated]:
     reader = _Reader(model, prompts)
     chances = torch.stack(
-        [torch.rand(settings.max_tokens, generator=torch.Generator().manual_seed(seed + n)) for n in range(len(prompts))]
+        [
+            torch.rand(settings.max_tokens, generator=torch.Generator().manual_seed(seed + n))
+            for n in range(len(prompts))
+        ]
     ).to(reader.device)
     ids: list[list[int]] = [[] for _ in prompts]
     logprobs: list[list[float]] = [[] for _ in prompts]
@@ -158,7 +163,9 @@ class _Reader:
         padding = [longest - len(row) for row in self.rows]
         self.padding = torch.tensor(padding, device=self.device) if any(padding) else None
         self.cache = KeyValueBuffers(min(self.limit, longest + room))
-        return self._run([row[:1] * pad + row for row, pad in zip(self.rows, padding, strict=True)], self.cache)
+        return self._run(
+            [row[:1] * pad + row for row, pad in zip(self.rows, padding, strict=True)], self.cache
+        )
 
     def _run(self, tokens: list[list[int]], cache: KeyValueBuffers) -> Tensor:
         new = len(tokens[0])

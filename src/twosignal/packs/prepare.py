@@ -89,8 +89,9 @@ def grow_tokenizer(config: Config, *, folder: Path, cache: Path, say: Say) -> To
     """Train the tokenizer the run file asks for on the training part of all sources, or take it from the cache."""
     table = config.tokenizer
     readers = [source_reader(config, name, folder) for name in config.sources]
-    key = [FORMAT_VERSION, table.kind, table.vocab, [reader.input_fingerprint() for reader in readers]]
-    key += [[config.sources[n].model_dump(mode="json") for n in config.sources]]
+    inputs = [reader.input_fingerprint() for reader in readers]
+    tables = [source.model_dump(mode="json") for source in config.sources.values()]
+    key = [FORMAT_VERSION, table.kind, table.vocab, inputs, tables]
     place = cache / f"tokenizer-{_digest(key)}"
     if place.is_dir():
         return load_tokenizer(place)

@@ -11,13 +11,16 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from twosignal.errors import StorageError
 from twosignal.text.conversation import Origin
-from twosignal.tokens.example import Example
+from twosignal.tokens.example import Example, Ids, Mask
+
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 FORMAT_VERSION = 1
 """Part of every store's name: raised when what is stored, or how it is labelled, changes."""
@@ -68,8 +71,8 @@ class ExampleStore:
         self._files: list[str] = head["files"]
         self._domains: list[str] = head["domains"]
         self.index: npt.NDArray[np.void] = np.load(folder / "index.npy")
-        self._ids = _map(folder / "ids.bin", np.dtype("<i4"))
-        self._mask = _map(folder / "supervised.bin", np.dtype("?"))
+        self._ids: Ids = _map(folder / "ids.bin", np.int32)
+        self._mask: Mask = _map(folder / "supervised.bin", np.bool_)
 
     def __len__(self) -> int:
         return len(self.index)
@@ -208,7 +211,7 @@ def _hold_out_one(index: npt.NDArray[np.void]) -> None:
         index["held_out"][-1] = True
 
 
-def _map(path: Path, dtype: np.dtype[np.generic]) -> npt.NDArray[np.generic]:
+def _map(path: Path, scalar: type[Scalar]) -> npt.NDArray[Scalar]:
     if not path.stat().st_size:
-        return np.empty(0, dtype)
-    return np.memmap(path, dtype, mode="r")
+        return np.empty(0, scalar)
+    return np.memmap(path, scalar, mode="r")

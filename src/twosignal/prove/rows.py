@@ -4,6 +4,7 @@ The names S4, S5, S6 and S8 are those of the design's list of checks.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ from twosignal.curriculum.mixture import Mixer
 from twosignal.packs.pack import NO_TARGET, Pack
 from twosignal.packs.prepare import Ledger, PreparedSource
 from twosignal.packs.store import ExampleStore
-from twosignal.prove.receipt import Check, not_applicable
+from twosignal.prove.receipt import Check, Kind, not_applicable
 from twosignal.tokens.tokenizer import Tokenizer
 
 ROWS_INVERTED = 4_000
@@ -28,7 +29,7 @@ def check_ledger(config: Config, ledgers: Mapping[str, Ledger]) -> Check:
     for ledger in ledgers.values():
         fault = _no_targets(config, ledger) or _too_much_lost(config, ledger)
         if fault:
-            return Check(id="S4", name=name, passed=False, **fault)
+            return replace(fault, name=name)
     kept = sum(ledger.targets_kept for ledger in ledgers.values())
     lost = sum(sum(ledger.targets_lost.values()) for ledger in ledgers.values())
     return Check(
@@ -40,35 +41,41 @@ def check_ledger(config: Config, ledgers: Mapping[str, Ledger]) -> Check:
     )
 
 
-def _no_targets(config: Config, ledger: Ledger) -> dict[str, object] | None:
+def _no_targets(config: Config, ledger: Ledger) -> Check | None:
     if ledger.targets:
         return None
     rule = config.sources[ledger.source].supervise
     rule_text = (
         rule if isinstance(rule, str) else f"role {rule.role}" + (f", name {rule.name}" if rule.name else "")
     )
-    return {
-        "kind": "no-targets",
-        "message": f"source {ledger.source}: not one of its {ledger.records:,} records has a turn to learn "
+    return Check(
+        id="S4",
+        name="",
+        passed=False,
+        kind="no-targets",
+        message=f"source {ledger.source}: not one of its {ledger.records:,} records has a turn to learn "
         f'under supervise = "{rule_text}"',
-        "evidence": {"source": ledger.source, "records": ledger.records, "targets": 0},
-        "remedy": 'Check the roles of the messages, or set supervise = "all" for this source.',
-    }
+        evidence={"source": ledger.source, "records": ledger.records, "targets": 0},
+        remedy='Check the roles of the messages, or set supervise = "all" for this source.',
+    )
 
 
-def _too_much_lost(config: Config, ledger: Ledger) -> dict[str, object] | None:
+def _too_much_lost(config: Config, ledger: Ledger) -> Check | None:
     lost = sum(ledger.targets_lost.values())
     share = lost / ledger.targets
     strict = config.rows.too_long == "refuse" and share > config.rows.max_lost
     if ledger.rows and not strict:
         return None
-    return {
-        "kind": "lost-data",
-        "message": f"source {ledger.source}: {lost:,} of {ledger.targets:,} targets ({share:.1%}) would be lost "
+    return Check(
+        id="S4",
+        name="",
+        passed=False,
+        kind="lost-data",
+        message=f"source {ledger.source}: {lost:,} of {ledger.targets:,} targets ({share:.1%}) would be lost "
         f"because conversations are longer than a row; {config.rows.max_lost:.0%} are allowed",
-        "evidence": {"source": ledger.source, "targets": ledger.targets, "lost": ledger.targets_lost},
-        "remedy": 'Raise rows.tokens, or choose rows.too_long = "cut-turns", "split" or "drop".',
-    }
+        evidence={"source": ledger.source, "targets": ledger.targets, "lost": ledger.targets_lost},
+        remedy='Raise rows.tokens, or choose rows.too_long = "cut-turns", "split" or "drop".',
+    )
 
 
 def check_packing(sources: Mapping[str, PreparedSource]) -> Check:
@@ -81,13 +88,11 @@ def check_packing(sources: Mapping[str, PreparedSource]) -> Check:
             rows_seen += 1
             fault = fault or row_fault(pack, source.store)
         if fault:
-            kind = (
-                "duplicated-data"
-                if "twice" in fault
-                else "wrong-targets"
-                if "target" in fault
-                else "lost-data"
-            )
+            kind: Kind = "lost-data"
+            if "twice" in fault:
+                kind = "duplicated-data"
+            elif "target" in fault or "position" in fault:
+                kind = "wrong-targets"
             message = f"source {source.name}: {fault}"
             return Check(id="S5", name=name, passed=False, kind=kind, message=message, remedy=_OUR_FAULT)
     message = (

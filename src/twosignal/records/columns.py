@@ -189,7 +189,7 @@ class ColumnFile:
 
     def append(self, row: bytes) -> None:
         """Append one packed row; raise StorageError."""
-        append_record(self._descriptor, row, self.path)
+        append_record(self._descriptor, row, path=self.path)
         self.num_rows += 1
 
     def row(self, index: int) -> bytes:

@@ -145,7 +145,7 @@ def append_session(folder: Path, *, versions: Mapping[str, str], resumed_from: i
         with path.open("ab+", buffering=0) as file:
             file.seek(max(0, path.stat().st_size - 1))
             mend = b"\n" if file.read(1) not in (b"", b"\n") else b""
-            append_record(file.fileno(), mend + compact(session) + b"\n", path)
+            append_record(file.fileno(), mend + compact(session) + b"\n", path=path)
     except OSError as error:
         raise storage_error(path, error) from error
 

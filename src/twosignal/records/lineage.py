@@ -56,7 +56,7 @@ class Segment:
 
 
 def live_segments(
-    forks: Sequence[Fork], num_lines: int, row_attempts: npt.NDArray[np.int32]
+    forks: Sequence[Fork], *, num_lines: int, row_attempts: npt.NDArray[np.int32]
 ) -> list[Segment]:
     """Return the stretches that count, oldest first.
 

@@ -41,7 +41,7 @@ class Snapshot:
     @classmethod
     def of(cls, journal: Journal, rows: Rows) -> Self:
         """Join both; the rows must have been read first, so that every attempt among them has its fork."""
-        live = live_segments(journal.forks, len(journal.lines), rows["attempt"])
+        live = live_segments(journal.forks, num_lines=len(journal.lines), row_attempts=rows["attempt"])
         return cls(journal=journal, rows=rows, live=live)
 
     def events(self, kind: Kind | None = None, *, live: bool = True) -> Iterator[Event]:

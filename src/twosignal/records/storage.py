@@ -25,7 +25,7 @@ def storage_error(path: Path, error: OSError) -> StorageError:
     return StorageError(f"cannot write: {reason}", where=str(path), remedy=remedy)
 
 
-def append_record(descriptor: int, data: bytes, path: Path) -> None:
+def append_record(descriptor: int, data: bytes, *, path: Path) -> None:
     """Append `data` by one system call; on a full disk leave nothing of it behind.
 
     Raises StorageError.

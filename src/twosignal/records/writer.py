@@ -257,7 +257,7 @@ class RunWriter:
         self._segments = self._live_segments()[-1:]
 
     def _write_line(self, line: bytes, digest: str) -> None:
-        append_record(self._events, line, self._events_path)
+        append_record(self._events, line, path=self._events_path)
         self._hashes.append(digest)
         self._hash = digest
         self._events_at = len(self._hashes)
@@ -270,7 +270,7 @@ class RunWriter:
 
     def _live_segments(self) -> list[Segment]:
         attempts = read_rows(self.path / places.LEARNING)["attempt"]
-        return live_segments(self._forks, len(self._hashes), attempts)
+        return live_segments(self._forks, num_lines=len(self._hashes), row_attempts=attempts)
 
     def _last_live_step(self, live: Sequence[Segment]) -> int:
         rows = read_rows(self.path / places.LEARNING)
@@ -319,9 +319,8 @@ def _ordered(names: Sequence[str], numbers: Mapping[str, float]) -> list[float]:
 
 
 def _holds(segment: Segment, cursor: Cursor) -> bool:
-    first = segment.events.start + (segment.attempt > 0)
     return (
         segment.attempt == cursor["attempt"]
-        and first <= cursor["events"] <= segment.events.stop
-        and segment.rows.start <= cursor["steps"] <= segment.rows.stop
+        and cursor["events"] <= segment.events.stop
+        and cursor["steps"] <= segment.rows.stop
     )

@@ -14,7 +14,9 @@ from typing import NamedTuple
 from twosignal.text.conversation import Message
 from twosignal.tokens.template import REFUSALS, ChatTemplate, Rendering
 
-_PLACEHOLDER = re.compile("\ue000([0-9]+)([cn])\ue001")
+_MARKS = {"c": "\ue000", "n": "\ue001"}
+# Signs of the private use area and digits: changing the case of letters leaves them alone.
+_PLACEHOLDER = re.compile("([\ue000\ue001])([0-9]+)\ue002")
 
 
 class Slot(NamedTuple):
@@ -62,8 +64,8 @@ def placeholders(roles: Sequence[tuple[str, bool]]) -> list[Message]:
     return [
         Message(
             role=role,
-            content=f"\ue000{index}c\ue001",
-            name=f"\ue000{index}n\ue001" if is_named else "",
+            content=f"{_MARKS['c']}{index}\ue002",
+            name=f"{_MARKS['n']}{index}\ue002" if is_named else "",
         )
         for index, (role, is_named) in enumerate(roles)
     ]
@@ -84,9 +86,12 @@ def learn_layout(
     Raises `LayoutError` when a learned turn cannot be delimited, and what the template raises.
     """
     rendering = template.render(messages, generation_prompt=generation_prompt)
-    slots = {Slot(int(found[1]), found[2]): found.span() for found in _PLACEHOLDER.finditer(rendering.text)}
-    if len(slots) != len(_PLACEHOLDER.findall(rendering.text)):
-        return None
+    slots: dict[Slot, tuple[int, int]] = {}
+    for found in _PLACEHOLDER.finditer(rendering.text):
+        slot = Slot(int(found[2]), "c" if found[1] == _MARKS["c"] else "n")
+        if slot in slots:
+            return None
+        slots[slot] = found.span()
     for index, message in enumerate(messages):
         if Slot(index, "c") not in slots:
             reason = f"it leaves out the text of message {index + 1} ({message.role})"

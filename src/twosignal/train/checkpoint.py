@@ -17,9 +17,9 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 from transformers import PreTrainedModel
-from twosignal.model.pretrained import save_model
 
 from twosignal.errors import RunError
+from twosignal.model.pretrained import save_model
 from twosignal.packs.store import storage_errors
 from twosignal.tokens.tokenizer import Tokenizer
 from twosignal.train.optimizer import Mover

@@ -70,7 +70,7 @@ def summed_loss(hidden: Tensor, head: Head, targets: Tensor) -> tuple[Tensor, Te
     if weight is None or len(targets) * weight.shape[0] * 4 <= PLAIN_LIMIT_BYTES:
         each = F.cross_entropy(head.logits(hidden).float(), targets, reduction="none")
         return each.sum(), each.detach()
-    total, each = ChunkedLoss.apply(hidden, weight, head.bias, targets)
+    total, each = ChunkedLoss.apply(hidden, weight, head.bias, targets)  # type: ignore[no-untyped-call]
     return total, each
 
 
@@ -78,7 +78,7 @@ class ChunkedLoss(torch.autograd.Function):
     """Linear layer and cross-entropy in one, chunk by chunk, with the gradients taken in the forward pass."""
 
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         ctx: Any,  # noqa: ANN401 (torch's context object)
         hidden: Tensor,
         weight: Tensor,
@@ -109,7 +109,7 @@ class ChunkedLoss(torch.autograd.Function):
         return each.sum(), each
 
     @staticmethod
-    def backward(ctx: Any, grad_total: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]  # noqa: ANN401
+    def backward(ctx: Any, grad_total: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
         """Scale the kept gradients; the targets have none."""
         grad_hidden, grad_weight, grad_bias = ctx.saved_tensors
         scaled_bias = None if grad_bias is None else grad_bias * grad_total

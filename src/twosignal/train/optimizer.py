@@ -148,7 +148,8 @@ def _split(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
     output = getattr(model, "get_output_embeddings", lambda: None)()
     if output is not None:
         tables |= {id(parameter) for parameter in output.parameters()}
-    matrices, rest = [], []
+    matrices: list[nn.Parameter] = []
+    rest: list[nn.Parameter] = []
     for parameter in model.parameters():
         if parameter.requires_grad:
             (matrices if parameter.ndim == 2 and id(parameter) not in tables else rest).append(parameter)

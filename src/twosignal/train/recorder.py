@@ -119,9 +119,13 @@ class Recorder:
 
     def verdict(self, verdict: Verdict) -> None:
         """Record what the gate said."""
-        body = verdict.as_dict()
-        body["verdict"] = body.pop("kind")
-        self._append("verdict", int(body.pop("step")), body)
+        body = {
+            "verdict": verdict.kind,
+            "reason": verdict.reason,
+            "rule": verdict.rule,
+            "evidence": verdict.evidence,
+        }
+        self._append("verdict", verdict.step, body)
 
     def finding(self, step: int, finding: Finding) -> None:
         """Record a finding."""

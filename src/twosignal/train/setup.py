@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import torch
 from transformers import PreTrainedModel
-from twosignal.model.device import autocast_dtype, pick_device
-from twosignal.model.pretrained import check_vocabulary, load_model
 
 from twosignal.config import Config
 from twosignal.curriculum.mixture import Mixer, shares
 from twosignal.errors import ConfigError
+from twosignal.model.device import autocast_dtype, pick_device
 from twosignal.model.head import measured_head
 from twosignal.model.isolation import isolate
 from twosignal.model.presets import SpecialIds, grow
+from twosignal.model.pretrained import check_vocabulary, load_model
 from twosignal.packs.pack import NO_TARGET, Pack
 from twosignal.packs.prepare import PreparedSource
 from twosignal.tokens.example import Ids
