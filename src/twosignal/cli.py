@@ -6,30 +6,41 @@ Exit codes: 0 done; 1 our fault, with the path of a report; 2 the user's input; 
 
 import argparse
 import importlib
+import os
 import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from twosignal.errors import TwosignalError
 
-Parser = argparse.ArgumentParser
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose complaints are one line, as all our errors are."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with exit code 2 and one sentence."""
+        self.exit(2, f"twosignal: {message}. See {self.prog} --help\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; no input of a user ends in a traceback."""
     options = parser().parse_args(arguments)
+    _hide_foreign_bars()
     try:
         module = importlib.import_module(f"twosignal.commands.{options.module}")
         code: int = module.run(options)
+        sys.stdout.flush()
     except TwosignalError as error:
-        print(f"twosignal: {error}", file=sys.stderr)
+        _complain(str(error))
         return error.exit_code
     except KeyboardInterrupt:
-        print("twosignal: interrupted", file=sys.stderr)
+        _complain("interrupted")
         return 130
     except BrokenPipeError:
+        _drop_stdout()
         return 0
     except Exception:  # noqa: BLE001 (the one boundary: a fault of ours becomes a report)
         return _report()
@@ -70,8 +81,8 @@ def _train(command: Parser) -> None:
         "--resume",
         default="never",
         metavar="auto|never|RUN",
-        help="auto: go on with the newest unfinished run of this run file, else start one; never (default): "
-        "start a new run; RUN: go on with that one",
+        help="auto: go on with the newest run of this run file unless it is finished, or start the first; "
+        "never (default): start a new run; RUN: go on with that one",
     )
     _json(command)
 
@@ -88,7 +99,7 @@ def _prove(command: Parser) -> None:
 def _show(command: Parser) -> None:
     _config(command)
     command.add_argument("--source", metavar="S", help="only this source")
-    command.add_argument("-n", type=int, default=3, metavar="N", help="how many of each source (default: 3)")
+    command.add_argument("-n", type=_count, default=3, metavar="N", help="how many of each source (default: 3)")
     command.add_argument("--packed", action="store_true", help="show packed rows, segment by segment")
     command.add_argument("--html", type=Path, metavar="FILE", help="write a page instead")
     _runs_dir(command)
@@ -119,10 +130,10 @@ def _compare(command: Parser) -> None:
 def _sample(command: Parser) -> None:
     _run(command)
     command.add_argument("prompt", nargs="?", metavar="PROMPT", help="default: the run's own panel")
-    command.add_argument("-n", type=int, default=1, metavar="N", help="samples of each prompt (default: 1)")
-    command.add_argument("--tokens", type=int, default=200, metavar="T", help="longest answer (default: 200)")
-    command.add_argument("--temperature", type=float, default=0.8, metavar="T", help="default: 0.8")
-    command.add_argument("--seed", type=int, default=0, metavar="S", help="default: 0")
+    command.add_argument("-n", type=_count, default=1, metavar="N", help="samples of each prompt (default: 1)")
+    command.add_argument("--tokens", type=_count, default=200, metavar="T", help="longest answer (default: 200)")
+    command.add_argument("--temperature", type=_temperature, default=0.8, metavar="T", help="default: 0.8")
+    command.add_argument("--seed", type=_seed, default=0, metavar="S", help="default: 0")
     command.add_argument(
         "--step", type=int, metavar="K", help="checkpoint of this step (default: the newest)"
     )
@@ -132,8 +143,8 @@ def _sample(command: Parser) -> None:
 
 def _chat(command: Parser) -> None:
     _run(command)
-    command.add_argument("--temperature", type=float, default=0.8, metavar="T", help="default: 0.8")
-    command.add_argument("--seed", type=int, default=0, metavar="S", help="default: 0")
+    command.add_argument("--temperature", type=_temperature, default=0.8, metavar="T", help="default: 0.8")
+    command.add_argument("--seed", type=_seed, default=0, metavar="S", help="default: 0")
     command.add_argument(
         "--step", type=int, metavar="K", help="checkpoint of this step (default: the newest)"
     )
@@ -186,12 +197,53 @@ def _json(command: Parser) -> None:
     )
 
 
+def _count(text: str) -> int:
+    """Read a whole number from 1 on."""
+    if not text.isdecimal() or int(text) < 1:
+        message = f"found {text!r}, expected a whole number from 1 on"
+        raise argparse.ArgumentTypeError(message)
+    return int(text)
+
+
+def _seed(text: str) -> int:
+    """Read a seed: a whole number below 2**31."""
+    if not text.isdecimal() or int(text) >= 2**31:
+        message = f"found {text!r}, expected a whole number below {2**31}"
+        raise argparse.ArgumentTypeError(message)
+    return int(text)
+
+
+def _temperature(text: str) -> float:
+    """Read a finite number from 0 on."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < float("inf"):
+        message = f"found {text!r}, expected a number from 0 on"
+        raise argparse.ArgumentTypeError(message)
+    return number
+
+
+def _hide_foreign_bars() -> None:
+    """Keep the progress bars of downloads and loading to terminals: a log is made of lines."""
+    if not sys.stderr.isatty():
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+
+
+def _complain(sentence: str) -> None:
+    print("twosignal:", " ".join(sentence.splitlines()), file=sys.stderr)
+
+
+def _drop_stdout() -> None:
+    """Whoever read our output has gone: what is still in the buffer must not raise again at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _report() -> int:
     """Write the traceback to a file and say where it is."""
     with tempfile.NamedTemporaryFile("w", prefix="twosignal-", suffix=".txt", delete=False) as file:
         file.write(f"{' '.join(sys.argv)}\n\n{traceback.format_exc()}")
     last = traceback.format_exc().strip().splitlines()[-1]
-    print(
-        f"twosignal: a fault of ours: {last}. The report is in {file.name}; please send it.", file=sys.stderr
-    )
+    _complain(f"a fault of ours: {last}. The report is in {file.name}; please send it.")
     return 1

@@ -87,9 +87,9 @@ class SourceTable(Table):
     """`[sources.NAME]`: conversations or documents of one kind."""
 
     path: str | list[str]
-    """File, glob, list of them, "hf:owner/name", or "builtin:NAME"."""
+    """File, folder, glob, "hf:owner/name", "builtin:NAME", or a list of these."""
     format: Literal["auto", "messages", "sharegpt", "alpaca", "prompt-completion", "text"] = "auto"
-    """Shape of the records; auto looks at the first good one."""
+    """Shape of the records; auto looks at the keys of each."""
     supervise: Literal["all", "assistant", "last"] | RoleRule = "assistant"
     """Which turns of a conversation are learned; documents are always learned whole."""
     floor: Share = 0.0

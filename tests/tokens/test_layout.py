@@ -3,17 +3,16 @@
 from collections.abc import Sequence
 
 import pytest
+from jinja2 import TemplateError
 
 from twosignal.tokens.layout import (
     Layout,
     LayoutError,
     Part,
     Slot,
-    end_of_turn_text,
     fill_layout,
     learn_layout,
     placeholders,
-    turn_markers,
 )
 from twosignal.tokens.template import ChatTemplate
 
@@ -141,6 +140,15 @@ def test_a_prompt_that_is_not_how_the_turn_is_written_is_refused() -> None:
         learn(source)
 
 
+def test_a_template_that_refuses_a_prompt_refuses_the_layout() -> None:
+    source = "{% if add_generation_prompt %}{{ raise_exception('never') }}{% endif %}" + saved.CHATML
+    with pytest.raises(TemplateError, match="never"):
+        learn(source)
+    marked = source.replace("{{ '<|im_start|>' + m.role", "{% generation %}{{ '<|im_start|>' + m.role")
+    marked = marked.replace("'\n' }}{% endfor", "'\n' }}{% endgeneration %}{% endfor")
+    assert answers(learn(marked))[1].endswith("assistant\n[3]<|im_end|>")
+
+
 def test_a_turn_without_its_end_token_is_refused() -> None:
     source = saved.CHATML.replace(
         "m.content + '<|im_end|>'", "m.content + ('<|im_end|>' if loop.last or m.role == 'user' else '')"
@@ -194,8 +202,14 @@ PARTS = (
 )
 def test_texts_are_found_whole_or_stripped_at_their_ends(text: str, expected: tuple[str, str] | None) -> None:
     messages = saved.chat(("user", " one <e>\n"), ("assistant", "\ntwo\n")).messages
-    found = fill_layout(PARTS, messages, text)
+    found = fill_layout(PARTS, messages, text=text)
     assert found == (expected and {Slot(0, "c"): expected[0], Slot(1, "c"): expected[1]})
+
+
+def test_the_last_text_must_end_the_rendering() -> None:
+    messages = saved.chat(("user", "one"), ("assistant", " two ")).messages
+    assert fill_layout(PARTS[:4], messages, text="<u>one<a>two") == {Slot(0, "c"): "one", Slot(1, "c"): "two"}
+    assert fill_layout(PARTS[:4], messages, text="<u>one<a> two .") is None
 
 
 def test_names_have_slots_of_their_own() -> None:
@@ -203,26 +217,5 @@ def test_names_have_slots_of_their_own() -> None:
     layout = learn(source, roles=[("user", True), ("assistant", True)], learned=[False, True])
     assert layout is not None
     messages = saved.chat(("user", "Hi", "Bo"), ("assistant", "Ho", "Zara")).messages
-    filled = fill_layout(layout.parts, messages, "Bo: Hi<|im_end|>Zara: Ho<|im_end|>")
+    filled = fill_layout(layout.parts, messages, text="Bo: Hi<|im_end|>Zara: Ho<|im_end|>")
     assert filled == {Slot(0, "n"): "Bo", Slot(0, "c"): "Hi", Slot(1, "n"): "Zara", Slot(1, "c"): "Ho"}
-
-
-@pytest.mark.parametrize(
-    ("source", "expected"),
-    [
-        (saved.CHATML, "<|im_end|>"),
-        (saved.MISTRAL, "</s>"),
-        ("{% for m in messages %}{{ '<|im_start|>' + m.content }}{% endfor %}", ""),
-        ("{{ raise_exception('no') }}", ""),
-        ("nothing", ""),
-    ],
-)
-def test_the_end_of_turn_is_the_control_token_behind_an_answer(source: str, expected: str) -> None:
-    template = ChatTemplate(source, special_tokens={"eos_token": "</s>"})
-    assert end_of_turn_text(template, ["<|im_start|>", "<|im_end|>", "</s>"]) == expected
-
-
-def test_turn_markers_are_what_a_template_writes_between_turns() -> None:
-    template = ChatTemplate(saved.CHATML, special_tokens={})
-    assert turn_markers(template, ["<|im_start|>", "<think>", "\n"]) == ["<|im_start|>"]
-    assert turn_markers(ChatTemplate("{{ 1 / 0 }}", special_tokens={}), ["1"]) == []

@@ -7,7 +7,7 @@ from twosignal.tokens.piece_bytes import count_bytes
 
 def counts(vocab: dict[str, int], decoder: dict[str, Any] | None, **model: Any) -> list[int]:
     backend = {"decoder": decoder, "model": model, "added_tokens": [{"content": "<think>"}]}
-    return count_bytes(backend, vocab, control_ids=frozenset({0}), size=6).tolist()
+    return [int(n) for n in count_bytes(backend, vocab, control_ids=frozenset({0}), size=6)]
 
 
 def test_byte_level_pieces_count_their_signs_and_unused_ids_nothing() -> None:
@@ -23,6 +23,16 @@ def test_signs_for_spaces_count_one_byte_and_byte_pieces_too() -> None:
     metaspace = {"type": "Metaspace", "replacement": "\u2581"}
     assert counts(vocab, metaspace) == [0, 3, 6, 2, 0, 0]
     assert counts(vocab, metaspace, byte_fallback=True) == [0, 3, 1, 2, 0, 0]
+
+
+def test_added_pieces_of_signs_for_spaces_count_spaces() -> None:
+    backend = {
+        "decoder": {"type": "Metaspace", "replacement": "\u2581"},
+        "model": {},
+        "added_tokens": [{"content": "\u2581\u2581\u2581"}],
+    }
+    found = count_bytes(backend, {"\u2581\u2581\u2581": 0}, control_ids=frozenset(), size=1)
+    assert found.tolist() == [3]
 
 
 def test_continuations_of_words_count_without_their_prefix() -> None:

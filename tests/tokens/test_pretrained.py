@@ -42,6 +42,19 @@ def test_a_folder_without_a_vocabulary_is_an_error_that_says_how_to_convert(tmp_
         load_tokenizer(tmp_path)
 
 
+def test_a_folder_that_cannot_be_read_is_an_error(
+    tmp_path: Path, tiny: Tokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny.save(tmp_path)
+
+    def refuse(_path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(InputError, match="cannot be read: Permission denied"):
+        load_tokenizer(tmp_path)
+
+
 def test_a_path_that_cannot_be_a_hub_id_is_not_looked_up() -> None:
     with pytest.raises(InputError, match=r"\./no/such/folder: there is no such folder"):
         load_tokenizer("./no/such/folder")

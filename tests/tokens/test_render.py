@@ -106,7 +106,7 @@ def test_a_conversation_without_a_learned_turn_has_no_targets(tiny: Tokenizer, c
     conversation = saved.chat(("user", "ab"))
     for tokenizer in (tiny, chatml):
         for supervise in ("assistant", "last"):
-            assert Renderer(tokenizer, supervise).render(conversation).num_targets == 0  # type: ignore[arg-type]
+            assert Renderer(tokenizer, supervise).render(conversation).num_targets == 0
 
 
 def test_the_first_token_is_never_supervised() -> None:

@@ -7,6 +7,7 @@ import pytest
 from tokenizers import AddedToken
 
 from twosignal.text.conversation import Conversation
+from twosignal.tokens import template_chat
 from twosignal.tokens.draft import encode_drafts
 from twosignal.tokens.layout import LayoutError
 from twosignal.tokens.template_chat import TemplateChat
@@ -171,6 +172,65 @@ def test_marked_answers_of_changed_texts_are_taken_from_the_markers() -> None:
     assert run(tokenizer, conversation, learned=learned)[1] == ["ROME <|im_end|>"]
     with pytest.raises(LayoutError, match="message 1 is no assistant turn"):
         run(tokenizer, conversation, learned=[True, False, False, False])
+
+
+def test_markers_that_do_not_match_the_answers_of_changed_texts_are_refused() -> None:
+    template = (
+        "{% for m in messages %}{{ '<|im_start|>' }}{% if m.role == 'assistant' and 'no' not in m.content %}"
+        "{% generation %}{{ m.content + '<|im_end|>' }}{% endgeneration %}"
+        "{% else %}{{ m.content | upper }}{{ '<|im_end|>' }}{% endif %}{% endfor %}"
+    )
+    conversation = saved.chat(QUESTION, ("assistant", "no"), QUESTION, ("assistant", "Rome"))
+    with pytest.raises(LayoutError, match="it marks 1 answers of 2"):
+        run(with_template(template), conversation)
+
+
+def test_a_changed_answer_without_its_end_is_refused() -> None:
+    template = saved.CHATML.replace(
+        "m.content + '<|im_end|>'", "m.content | upper + ('' if 'no' in m.content else '<|im_end|>')"
+    )
+    with pytest.raises(LayoutError, match=r"writes no <\|im_end\|> after an assistant turn"):
+        run(with_template(template), saved.chat(QUESTION, ("assistant", "no")))
+
+
+def test_changed_answers_without_any_end_token_end_with_their_rendering() -> None:
+    template = (
+        "{% for m in messages %}{{ m.role + ':' + m.content | upper + '\n' }}{% endfor %}"
+        "{% if add_generation_prompt %}{{ 'assistant:' }}{% endif %}"
+    )
+    conversation = saved.chat(QUESTION, ("assistant", "Paris"), QUESTION, ("assistant", "Rome"))
+    assert run(with_template(template), conversation)[1] == ["PARIS\n", "ROME\n"]
+
+
+def test_a_text_written_twice_is_found_by_rendering() -> None:
+    template = "{{ messages[0].content + '\n' }}" + saved.CHATML
+    conversation = saved.chat(("user", "Hello"), ("assistant", "Paris"))
+    assert run(with_template(template), conversation)[1] == ["Paris<|im_end|>"]
+
+
+@pytest.mark.parametrize(
+    "addition",
+    [
+        "{% if messages | length > 4 and 'o' not in messages[0].content %}{{ raise_exception('no') }}{% endif %}",
+        "{% if 'text' in messages[0].content %}{{ raise_exception('no') }}{% endif %}",
+        "{% if 'text' in messages[0].content %}{{ '!' }}{% endif %}",
+    ],
+)
+def test_a_template_that_looks_into_texts_is_asked_with_the_texts(addition: str) -> None:
+    conversation = saved.chat(("user", "Hello"), ("assistant", "Paris"), *[("user", "And?")] * 3)
+    assert run(with_template(addition + saved.CHATML), conversation)[1] == ["Paris<|im_end|>"]
+
+
+def test_shapes_are_forgotten_when_there_are_too_many(
+    chatml: Tokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(template_chat, "_MOST_SHAPES", 2)
+    chat = TemplateChat(chatml)
+    for length in (1, 2, 3, 4, 1):
+        messages = CLEAN.messages[:length]
+        draft = chat.draft(messages, learned=[m.role == "assistant" for m in messages])
+        (encoded,) = encode_drafts(chatml, [draft])
+        assert encoded.supervised.any() == (length > 1)
 
 
 def test_ids_that_pieces_cannot_reproduce_are_refused() -> None:

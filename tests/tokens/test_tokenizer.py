@@ -108,6 +108,18 @@ def test_decoding_within_a_text_keeps_a_leading_space(mistral: Tokenizer) -> Non
     assert mistral.decode_within(ids) == " the cat"
 
 
+def test_a_tokenizer_without_control_tokens_works_all_the_same() -> None:
+    tokenizer = saved.build(saved.saved_files(saved.byte_level_backend()))
+    assert (tokenizer.controls, tokenizer.stop_ids, tokenizer.chat_template) == ({}, (), "")
+    assert tokenizer.decode_within(tokenizer.encode(" the cat")) == " the cat"
+    assert list(tokenizer.split_controls("<|end|>")) == ["<|end|>"]
+
+
+def test_what_is_not_text_is_a_fault_of_ours(tiny: Tokenizer) -> None:
+    with pytest.raises(TypeError):
+        tiny.encode_batch([3])  # type: ignore[list-item]
+
+
 def test_scaffold_is_split_at_the_longest_control_token() -> None:
     backend = saved.byte_level_backend()
     tokenizer = saved.build(saved.saved_files(backend, controls=["<|a|>", "<|a|><|b|>"]))
@@ -125,6 +137,19 @@ def test_special_ids_of_a_grown_tokenizer(tiny: Tokenizer) -> None:
     assert (tiny.end_of_turn, tiny.end_of_turn_id) == ("<|end|>", 268)
     assert tiny.stop_ids == (268, 262)
     assert (tiny.kind, tiny.has_own_template) == ("bpe", True)
+
+
+def test_an_unknown_token_that_is_the_end_token_is_none() -> None:
+    # As in GPT-2, whose vocabulary also holds the token's text as a piece.
+    backend = saved.byte_level_backend()
+    definition = json.loads(backend.to_str())
+    definition["model"]["vocab"]["<|endoftext|>"] = len(definition["model"]["vocab"])
+    names = dict.fromkeys(("bos_token", "eos_token", "unk_token"), "<|endoftext|>")
+    backend = Backend.from_str(json.dumps(definition))
+    tokenizer = saved.build(saved.saved_files(backend, controls=["<|endoftext|>"], **names))
+    assert tokenizer.unk_id is None
+    assert tokenizer.eos_id == tokenizer.bos_id == tokenizer.vocab_size - 1
+    assert tokenizer.eos_id not in tokenizer.encode("<|endoftext|>")
 
 
 def test_stop_ids_join_template_tokenizer_and_generation_config() -> None:

@@ -7,16 +7,19 @@ from rich.text import Text
 from twosignal.audits.coherence import classic_score
 from twosignal.commands.console import console_for, print_json
 from twosignal.commands.speak import Speaker, speaker
+from twosignal.records.reader import open_run
 from twosignal.text.conversation import Message
 
 
 def run(options: Namespace) -> int:
     """Run the command."""
     console = console_for(options)
-    loaded = speaker(options)
+    loaded = speaker(open_run(options.run, options.runs), step=options.step)
     for prompt in _prompts(loaded, options.prompt):
         ids = loaded.prompt([Message(role="user", content=prompt)])
-        texts = loaded.speak([ids] * options.n, options=options, tokens=options.tokens, seed=options.seed)
+        texts = loaded.speak(
+            [ids] * options.n, tokens=options.tokens, temperature=options.temperature, seed=options.seed
+        )
         for text in texts:
             if options.json:
                 scores = classic_score(text).as_dict()

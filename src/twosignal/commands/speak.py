@@ -1,6 +1,5 @@
 """What `sample` and `chat` share: takes a run and a step, gives the checkpoint's model and tokenizer, ready to speak."""
 
-from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,7 +9,7 @@ from twosignal.errors import RunError
 from twosignal.model.device import pick_device
 from twosignal.model.generate import Generated, Sampling, generate
 from twosignal.model.pretrained import load_model
-from twosignal.records.reader import Run, open_run
+from twosignal.records.reader import Run
 from twosignal.text.conversation import Message
 from twosignal.tokens.pretrained import load_tokenizer
 from twosignal.tokens.render import Renderer
@@ -37,27 +36,23 @@ class Speaker:
         return renderer.document_prompt_ids(messages[-1].content)
 
     def speak(
-        self, prompts: Sequence[Sequence[int]], *, options: Namespace, tokens: int, seed: int
+        self, prompts: Sequence[Sequence[int]], *, tokens: int, temperature: float, seed: int
     ) -> list[str]:
         """Return what the model says to each prompt."""
-        settings = Sampling(
-            max_tokens=tokens, temperature=options.temperature, top_p=0.95, stop_ids=self.tokenizer.stop_ids
-        )
+        stops = self.tokenizer.stop_ids
+        settings = Sampling(max_tokens=tokens, temperature=temperature, top_p=0.95, stop_ids=stops)
         answers: list[Generated] = generate(self.model, prompts, settings=settings, seed=seed)
         return [self.tokenizer.decode(list(answer.ids)).strip() for answer in answers]
 
 
-def speaker(options: Namespace) -> Speaker:
-    """Load the checkpoint that the options name; raise RunError when the run has none."""
-    run = open_run(options.run, options.runs)
+def speaker(run: Run, *, step: int | None = None) -> Speaker:
+    """Load a run's checkpoint of a step, by default the newest; raise RunError when there is none."""
     saved = run.checkpoints()
     newest = saved[-1] if saved else None
-    folder = newest if options.step is None else checkpoint_path(run.path, options.step)
+    folder = newest if step is None else checkpoint_path(run.path, step)
     if folder is None or folder not in saved:
         message = (
-            "this run has no checkpoint yet"
-            if folder is None
-            else f"there is no checkpoint of step {options.step}"
+            "this run has no checkpoint yet" if folder is None else f"there is no checkpoint of step {step}"
         )
         known = ", ".join(str(int(path.name.removeprefix("step-"))) for path in saved) or "none"
         raise RunError(message, where=str(run.path), found=f"checkpoints of steps {known}")

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from twosignal.errors import RefusedError
-from twosignal.model.attention import packed_inputs
+from twosignal.model.attention import packed_inputs, shape_step
 from twosignal.model.modes import evaluating
 
 TOLERANCE = 1e-4
@@ -95,7 +95,11 @@ def _output_embedding(model: PreTrainedModel) -> nn.Linear:
 
 def _linear_logits(model: PreTrainedModel, hidden: Tensor) -> Tensor:
     linear = _output_embedding(model)
-    return F.linear(hidden, linear.weight, linear.bias)
+    num_tokens = len(hidden)
+    filler = -num_tokens % shape_step(hidden.device)
+    if filler:
+        hidden = F.pad(hidden, (0, 0, 0, filler))
+    return F.linear(hidden, linear.weight, linear.bias)[:num_tokens]
 
 
 def _own_logits(model: PreTrainedModel, hidden: Tensor) -> Tensor:

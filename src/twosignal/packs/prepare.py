@@ -16,7 +16,14 @@ from pathlib import Path
 from twosignal.config import Config
 from twosignal.packs.cut import Cutting, cut
 from twosignal.packs.pack import Pack
-from twosignal.packs.store import FORMAT_VERSION, CensusTaker, ExampleStore, build_store, storage_errors
+from twosignal.packs.store import (
+    FORMAT_VERSION,
+    CensusTaker,
+    ExampleStore,
+    build_store,
+    settle,
+    storage_errors,
+)
 from twosignal.packs.stream import RowStream
 from twosignal.text.corpus import SourceReader
 from twosignal.text.split import Reading
@@ -102,7 +109,7 @@ def grow_tokenizer(config: Config, *, folder: Path, cache: Path, say: Say) -> To
     with storage_errors(place):
         partial.mkdir(parents=True)
         tokenizer.save(partial)
-        partial.rename(place)
+        settle(partial, place)
     return tokenizer
 
 

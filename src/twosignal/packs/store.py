@@ -148,8 +148,7 @@ def build_store(
         try:
             partial.mkdir(parents=True)
             _write(partial, source, examples, census=census)
-            shutil.rmtree(folder, ignore_errors=True)
-            partial.rename(folder)
+            settle(partial, folder)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
     return ExampleStore(folder)
@@ -175,6 +174,16 @@ def _write(
         "domains": list(writer.domains),
     }
     (folder / "store.json").write_text(json.dumps(head, indent=1), encoding="utf-8")
+
+
+def settle(partial: Path, folder: Path) -> None:
+    """Give a finished folder its name; if another process was first, its equal folder stays."""
+    try:
+        partial.rename(folder)
+    except OSError:
+        if not folder.is_dir():
+            raise
+        shutil.rmtree(partial)
 
 
 @contextmanager

@@ -92,8 +92,9 @@ def make_folder(
         partial.rename(final)
         sync_folder(runs_dir)
     except OSError as error:
-        shutil.rmtree(partial, ignore_errors=True)
         raise storage_error(final, error) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
     return NewFolder(final, lock)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from twosignal.errors import InputError
+from twosignal.tokens.backend import is_rebuilt_as_llama, rebuild_as_llama
 from twosignal.tokens.template import CHATML, PLAIN
 
 FILES = (
@@ -23,8 +24,8 @@ FILES = (
 )
 """The files that make a tokenizer; the first is needed, the others are optional."""
 
-GENERATION_FILE = "generation_config.json"
-"""Belongs to the model, but names tokens that end a text."""
+MODEL_FILES = ("generation_config.json", "config.json")
+"""Files of the model that matter here: tokens that end a text, and the kind of model."""
 
 _FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special")
 
@@ -34,7 +35,7 @@ class Definition:
     """The contents of a tokenizer's files."""
 
     backend: dict[str, Any]
-    """tokenizer.json, with the flags of all added tokens settled."""
+    """tokenizer.json as transformers runs it, with the flags of all added tokens settled."""
     missing: tuple[dict[str, Any], ...]
     """Added tokens that the other files name and tokenizer.json lacks: their text and flags."""
     named: dict[str, str]
@@ -64,11 +65,14 @@ def read_definition(files: Mapping[str, bytes], *, where: str) -> Definition:
     backend = _parse(files, "tokenizer.json", where=where)
     config = _parse(files, "tokenizer_config.json", where=where)
     settled = {**_parse(files, "special_tokens_map.json", where=where), **_without_nulls(config)}
+    if is_rebuilt_as_llama(backend, config, model=_parse(files, "config.json", where=where)):
+        backend = rebuild_as_llama(backend, config)
+        settled = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"} | settled
     named = {
         key: text for key, value in settled.items() if key.endswith("_token") and (text := _token_text(value))
     }
     specials = [*named.values(), *_extra_texts(settled)]
-    missing = _settle_flags(backend, config.get("added_tokens_decoder", {}), specials)
+    missing = _settle_flags(backend, config.get("added_tokens_decoder", {}), specials=specials)
     template = _own_template(files, config, where=where)
     return Definition(
         backend=backend,
@@ -77,7 +81,7 @@ def read_definition(files: Mapping[str, bytes], *, where: str) -> Definition:
         chat_template=template or _fallback_template(backend, named),
         has_own_template=bool(template),
         kind=str(config.get("twosignal_kind", "")),
-        stop_ids=_stop_ids(_parse(files, GENERATION_FILE, where=where)),
+        stop_ids=_stop_ids(_parse(files, "generation_config.json", where=where)),
     )
 
 
@@ -117,7 +121,7 @@ def _extra_texts(config: dict[str, Any]) -> list[str]:
 
 
 def _settle_flags(
-    backend: dict[str, Any], decoder: dict[str, Any], specials: list[str]
+    backend: dict[str, Any], decoder: dict[str, Any], *, specials: list[str]
 ) -> tuple[dict[str, Any], ...]:
     """Bring the flags of the added tokens up to date, in place; return the added tokens that are missing."""
     added = backend.setdefault("added_tokens", [])
@@ -160,20 +164,3 @@ def _stop_ids(generation: dict[str, Any]) -> tuple[int, ...]:
     given = generation.get("eos_token_id")
     values = given if isinstance(given, list) else [given]
     return tuple(value for value in values if isinstance(value, int))
-
-
-def without_wrapping(backend: dict[str, Any]) -> dict[str, Any]:
-    """Return the definition without what adds, cuts or pads: templates and packing do that here."""
-    return {**backend, "post_processor": None, "truncation": None, "padding": None}
-
-
-def drop_first_space(pre_tokenizer: dict[str, Any] | None) -> bool:
-    """Switch off, in place, the space that a Metaspace step puts before a first word; return whether there was one."""
-    if pre_tokenizer is None:
-        return False
-    if pre_tokenizer.get("type") == "Sequence":
-        return sum(drop_first_space(step) for step in pre_tokenizer["pretokenizers"]) > 0
-    if pre_tokenizer.get("prepend_scheme") != "first":
-        return False
-    pre_tokenizer["prepend_scheme"] = "never"
-    return True

@@ -66,7 +66,7 @@ def encode_drafts(tokenizer: Tokenizer, drafts: Sequence[Draft]) -> list[Encoded
                 supervised.append(item.supervised)
                 continue
             segment_ids = next(found[item.is_start])
-            mask = _mask_by_head(segment_ids, item, heads)
+            mask = _mask_by_head(segment_ids, item, heads=heads)
             if mask is None:
                 pieces = tokenizer.encode_pieces([item.text], is_start=item.is_start)[0]
                 segment_ids = pieces.ids
@@ -91,7 +91,7 @@ def _encode_heads(tokenizer: Tokenizer, segments: Sequence[Segment]) -> dict[tup
 
 
 def _mask_by_head(
-    ids: Sequence[int], segment: Segment, heads: Mapping[tuple[str, bool], list[int]]
+    ids: Sequence[int], segment: Segment, *, heads: Mapping[tuple[str, bool], list[int]]
 ) -> list[bool] | None:
     """Return the mask of a segment that is all of one kind, or whose first tokens are those of its head alone.
 

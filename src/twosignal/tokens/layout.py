@@ -16,7 +16,7 @@ from twosignal.tokens.template import REFUSALS, ChatTemplate, Rendering
 
 _MARKS = {"c": "\ue000", "n": "\ue001"}
 # Signs of the private use area and digits: changing the case of letters leaves them alone.
-_PLACEHOLDER = re.compile("([\ue000\ue001])([0-9]+)\ue002")
+PLACEHOLDER = re.compile("([\ue000\ue001])([0-9]+)\ue002")
 
 
 class Slot(NamedTuple):
@@ -87,7 +87,7 @@ def learn_layout(
     """
     rendering = template.render(messages, generation_prompt=generation_prompt)
     slots: dict[Slot, tuple[int, int]] = {}
-    for found in _PLACEHOLDER.finditer(rendering.text):
+    for found in PLACEHOLDER.finditer(rendering.text):
         slot = Slot(int(found[2]), "c" if found[1] == _MARKS["c"] else "n")
         if slot in slots:
             return None
@@ -100,7 +100,7 @@ def learn_layout(
         template=template, messages=messages, rendering=rendering, slots=slots, end_of_turn=end_of_turn
     )
     spans = [turns.span(index) for index in range(len(messages)) if learned[index]]
-    parts = cut_parts(rendering.text, slots, spans)
+    parts = cut_parts(rendering.text, spans, slots=slots)
     return Layout(parts=tuple(parts), num_rewritten=turns.num_rewritten)
 
 
@@ -127,7 +127,7 @@ class _Turns:
             start = self._marked(index) if self.template.has_markers else self._prompted(index)
         following = [begin for begin, _ in self.slots.values() if begin >= content[1]]
         gap_end = min(following, default=len(self.text))
-        return start, self._end(index, content[1], gap_end)
+        return start, self._end(index, content[1], gap_end=gap_end)
 
     def _marked(self, index: int) -> int:
         """Return where the marked block around the message starts, at the earliest behind its prompt."""
@@ -170,7 +170,7 @@ class _Turns:
                 raise
             return ""
 
-    def _end(self, index: int, content_end: int, gap_end: int) -> int:
+    def _end(self, index: int, content_end: int, *, gap_end: int) -> int:
         """Return where the turn ends: behind the end-of-turn token, or behind the text where there is none."""
         found = self.text.find(self.end_of_turn, content_end, gap_end) if self.end_of_turn else -1
         is_assistant = self.messages[index].role == "assistant"
@@ -187,7 +187,7 @@ class _Turns:
 
 
 def cut_parts(
-    text: str, slots: dict[Slot, tuple[int, int]], spans: Sequence[tuple[int, int]]
+    text: str, spans: Sequence[tuple[int, int]], *, slots: dict[Slot, tuple[int, int]]
 ) -> Iterator[Part]:
     """Yield the parts of a text between all boundaries of slots and learned spans."""
     by_start = {start: slot for slot, (start, _) in slots.items()}
@@ -200,7 +200,7 @@ def cut_parts(
         yield Part("" if slot else text[start:end], slot, supervised)
 
 
-def fill_layout(parts: Sequence[Part], messages: Sequence[Message], text: str) -> dict[Slot, str] | None:
+def fill_layout(parts: Sequence[Part], messages: Sequence[Message], *, text: str) -> dict[Slot, str] | None:
     """Return what stands in each slot of `text`, the template's rendering of the real messages.
 
     None when the text is not the layout with the messages' texts in place, each whole or
@@ -217,7 +217,7 @@ def fill_layout(parts: Sequence[Part], messages: Sequence[Message], text: str) -
         message = messages[part.slot.message]
         given = message.content if part.slot.field == "c" else message.name
         after = parts[index + 1] if index + 1 < len(parts) else None
-        found = _standing(text, position, given, after)
+        found = _standing(text, position, given=given, after=after)
         if found is None:
             return None
         filled[part.slot] = found
@@ -225,7 +225,7 @@ def fill_layout(parts: Sequence[Part], messages: Sequence[Message], text: str) -
     return filled if position == len(text) else None
 
 
-def _standing(text: str, position: int, given: str, after: Part | None) -> str | None:
+def _standing(text: str, position: int, *, given: str, after: Part | None) -> str | None:
     """Return the form of the given text that stands at this position and is followed by `after`."""
     for form in (given, given.strip(), given.strip("\n"), given.lstrip("\n"), given.rstrip()):
         if not text.startswith(form, position):
@@ -237,28 +237,3 @@ def _standing(text: str, position: int, given: str, after: Part | None) -> str |
             continue
         return form
     return None
-
-
-def end_of_turn_text(template: ChatTemplate, control_texts: Sequence[str]) -> str:
-    """Return the control token that the template writes after an answer, or an empty text."""
-    messages = placeholders((("user", False), ("assistant", False)))
-    try:
-        text = template.render(messages).text
-    except REFUSALS:
-        return ""
-    answer = messages[1].content
-    if answer not in text:
-        return ""
-    after = text[text.index(answer) + len(answer) :]
-    found = [(after.index(control), -len(control), control) for control in control_texts if control in after]
-    return min(found)[2] if found else ""
-
-
-def turn_markers(template: ChatTemplate, candidates: Sequence[str]) -> list[str]:
-    """Return which of these texts the template writes between turns, so that no content may."""
-    messages = placeholders((("user", False), ("assistant", False), ("user", False)))
-    try:
-        text = template.render(messages).text
-    except REFUSALS:
-        return []
-    return [text_ for text_ in candidates if text_ in text and not text_.isspace()]

@@ -5,7 +5,7 @@ Needed to state a loss in bits per byte, which compares across tokenizers.
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,26 +22,41 @@ def count_bytes(
     counts one byte, also the one that such tokenizers put in front of a text.
     """
     steps = list(_steps(backend.get("decoder")))
+    rule = _Rule(
+        is_byte_level=any(step.get("type") == "ByteLevel" for step in steps),
+        has_byte_pieces=bool(backend["model"].get("byte_fallback"))
+        or any(step.get("type") == "ByteFallback" for step in steps),
+        space=_space_sign(steps),
+        prefix=next((step["prefix"] for step in steps if step.get("type") == "WordPiece"), ""),
+    )
     added = {token["content"] for token in backend.get("added_tokens", ())}
-    is_byte_level = any(step.get("type") == "ByteLevel" for step in steps)
-    has_byte_pieces = any(step.get("type") == "ByteFallback" for step in steps)
-    has_byte_pieces = has_byte_pieces or bool(backend["model"].get("byte_fallback"))
-    space = _space_sign(steps)
-    prefix = next((step["prefix"] for step in steps if step.get("type") == "WordPiece"), "")
     counts = np.zeros(size, dtype=np.int32)
     for piece, index in vocab.items():
-        if index in control_ids:
-            continue
-        if piece in added:
-            counts[index] = len(piece.encode())
-        elif is_byte_level:
-            counts[index] = len(piece)
-        elif has_byte_pieces and _BYTE_PIECE.fullmatch(piece):
-            counts[index] = 1
-        else:
-            text = piece.replace(space, " ") if space else piece.removeprefix(prefix)
-            counts[index] = len(text.encode())
+        if index not in control_ids:
+            counts[index] = rule.count_piece(piece, is_added=piece in added)
     return counts
+
+
+class _Rule(NamedTuple):
+    """How pieces of a vocabulary are written."""
+
+    is_byte_level: bool
+    """One sign per byte."""
+    has_byte_pieces: bool
+    """Pieces such as `<0x0A>` stand for one byte."""
+    space: str
+    """The sign for a space, or empty."""
+    prefix: str
+    """What marks the continuation of a word, or empty."""
+
+    def count_piece(self, piece: str, *, is_added: bool) -> int:
+        """Return the bytes behind a piece; an added one is written as it reads."""
+        if self.is_byte_level and not is_added:
+            return len(piece)
+        if self.has_byte_pieces and _BYTE_PIECE.fullmatch(piece):
+            return 1
+        text = piece.replace(self.space, " ") if self.space else piece.removeprefix(self.prefix)
+        return len(text.encode())
 
 
 def _steps(decoder: Mapping[str, Any] | None) -> Iterator[Mapping[str, Any]]:

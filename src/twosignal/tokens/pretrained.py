@@ -5,11 +5,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from twosignal.errors import InputError
-from twosignal.tokens.definition import FILES, GENERATION_FILE
+from twosignal.tokens.definition import FILES, MODEL_FILES
 from twosignal.tokens.tokenizer import Tokenizer
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
-_WANTED = (*FILES, GENERATION_FILE)
+_WANTED = (*FILES, *MODEL_FILES)
 
 
 def load_tokenizer(source: str | Path) -> Tokenizer:

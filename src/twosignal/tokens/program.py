@@ -82,16 +82,16 @@ def compile_parts(tokenizer: Tokenizer, parts: Sequence[Part]) -> Program:
             run.append(item)
             continue
         if run:
-            program.append(_run(run, before, item))
+            program.append(_run(run, before=before, after=item))
             run = []
         program.append(Fixed(item.id, supervised))
         before = item
     if run:
-        program.append(_run(run, before, None))
+        program.append(_run(run, before=before, after=None))
     return tuple(program)
 
 
-def _run(parts: Sequence[Part], before: Control | None, after: Control | None) -> Run:
+def _run(parts: Sequence[Part], *, before: Control | None, after: Control | None) -> Run:
     return Run(
         tuple(parts),
         is_start=before is None,

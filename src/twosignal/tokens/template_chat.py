@@ -72,9 +72,9 @@ class TemplateChat:
             self._learned[shape] = self._learn(shape)
         rendering = self._template.render(messages, generation_prompt=generation_prompt)
         known = self._learned[shape]
-        filled = None if known is None else fill_layout(known.parts, messages, rendering.text)
+        filled = None if known is None else fill_layout(known.parts, messages, text=rendering.text)
         if known is None or filled is None:
-            parts = self._parts_as_rendered(messages, learned, rendering)
+            parts = self._parts_as_rendered(messages, rendering, learned=learned)
             program = compile_parts(self._tokenizer, parts)
             if known is not None and not self._same_controls(program, known.program):
                 reason = "it writes other control tokens around these texts than around any others"
@@ -102,10 +102,10 @@ class TemplateChat:
         if layout is None:
             return None
         program = settle_program(self._tokenizer, compile_parts(self._tokenizer, layout.parts))
-        self._compare(shape, layout.parts, program)
+        self._compare(shape, layout.parts, program=program)
         return _Known(layout.parts, program, layout.num_rewritten)
 
-    def _compare(self, shape: _Shape, parts: tuple[Part, ...], program: Program) -> None:
+    def _compare(self, shape: _Shape, parts: tuple[Part, ...], *, program: Program) -> None:
         """Raise unless harmless texts give the ids that the tokenizer gives the whole rendering."""
         probes = [
             Message(role=role, content=f"This is text {index}.", name="Bo" if is_named else "")
@@ -115,7 +115,7 @@ class TemplateChat:
             text = self._template.render(probes, generation_prompt=shape[2]).text
         except REFUSALS:
             return
-        filled = fill_layout(parts, probes, text)
+        filled = fill_layout(parts, probes, text=text)
         if filled is None:
             return
         ours = encode_drafts(self._tokenizer, [fill_program(program, filled)])[0].ids.tolist()
@@ -128,7 +128,7 @@ class TemplateChat:
         return control_ids(self._tokenizer, one) == control_ids(self._tokenizer, other)
 
     def _parts_as_rendered(
-        self, messages: Sequence[Message], learned: Sequence[bool], rendering: Rendering
+        self, messages: Sequence[Message], rendering: Rendering, *, learned: Sequence[bool]
     ) -> list[Part]:
         """Return the parts of a conversation whose texts the template changes: only harmless texts will do."""
         for index, message in enumerate(messages):
@@ -139,14 +139,14 @@ class TemplateChat:
                 )
                 raise LayoutError(reason, remedy="Remove the control token from the text.")
         spans = [
-            self._span_as_rendered(messages, index, rendering)
+            self._span_as_rendered(messages, index, rendering=rendering)
             for index, is_learned in enumerate(learned)
             if is_learned
         ]
-        return list(cut_parts(rendering.text, {}, spans))
+        return list(cut_parts(rendering.text, spans, slots={}))
 
     def _span_as_rendered(
-        self, messages: Sequence[Message], index: int, rendering: Rendering
+        self, messages: Sequence[Message], index: int, *, rendering: Rendering
     ) -> tuple[int, int]:
         """Return the stretch of a learned turn by rendering the conversation up to it."""
         if messages[index].role != "assistant":
@@ -160,20 +160,22 @@ class TemplateChat:
             start, end = rendering.generated[answers.index(index)]
             text = rendering.text
             behind = len(text) - len(text[end:].lstrip())
-            return start, self._turn_end(text[: behind + len(self._tokenizer.end_of_turn)], start, end)
+            return start, self._turn_end(
+                text[: behind + len(self._tokenizer.end_of_turn)], start, otherwise=end
+            )
         prompt = self._template.render(messages[:index], generation_prompt=True).text
         full = self._template.render(messages[: index + 1]).text
-        end = self._turn_end(full, len(prompt), len(full))
+        end = self._turn_end(full, len(prompt), otherwise=len(full))
         if not full.startswith(prompt) or not rendering.text.startswith(full[:end]):
             reason = f"it strips or rewrites earlier turns, so that message {index + 1} cannot be located"
             raise LayoutError(reason)
         return len(prompt), end
 
-    def _turn_end(self, text: str, start: int, end: int) -> int:
-        """Return the place behind the first end-of-turn token from `start`; `end` where templates write none."""
+    def _turn_end(self, text: str, start: int, *, otherwise: int) -> int:
+        """Return the place behind the first end-of-turn token from `start`, `otherwise` if there is no such token."""
         end_of_turn = self._tokenizer.end_of_turn
         if not end_of_turn:
-            return end
+            return otherwise
         found = text.find(end_of_turn, start)
         if found < 0:
             reason = f"it writes no {end_of_turn} after an assistant turn"

@@ -7,10 +7,10 @@ code, and saving writes the same bytes again.
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,10 +18,11 @@ from tokenizers import AddedToken, Encoding
 from tokenizers import Tokenizer as Backend
 
 from twosignal.errors import StorageError
-from twosignal.tokens.definition import FILES, drop_first_space, read_definition, without_wrapping
-from twosignal.tokens.layout import end_of_turn_text, turn_markers
+from twosignal.tokens.backend import drop_first_space, without_wrapping
+from twosignal.tokens.definition import FILES, read_definition
 from twosignal.tokens.piece_bytes import count_bytes
 from twosignal.tokens.template import ChatTemplate
+from twosignal.tokens.turn_tokens import end_of_turn_text, turn_markers
 
 
 class Control(NamedTuple):
@@ -64,12 +65,14 @@ class Tokenizer:
         """bpe, character or bytes for a tokenizer grown here, else empty."""
 
         template = ChatTemplate(self.chat_template, special_tokens=self.special_tokens)
-        self._plain = without_wrapping(definition.backend)
-        added = [*self._plain["added_tokens"], *definition.missing]
+        plain = without_wrapping(definition.backend)
+        added = [*plain["added_tokens"], *definition.missing]
         markers = set(turn_markers(template, [t["content"] for t in added if not t["special"]]))
         for token in added:
             token["special"] = token["special"] or token["content"] in markers
         self._missing = definition.missing
+        # As text: parsed, a vocabulary of 150,000 entries takes ten times the memory.
+        self._plain = json.dumps(plain)
         self._backend = self._build(self._plain)
         self._backend.encode_special_tokens = True
 
@@ -86,7 +89,9 @@ class Tokenizer:
         self.bos_id = self._named_id("bos_token")
         self.eos_id = self._named_id("eos_token")
         self.pad_id = self._named_id("pad_token")
-        self.unk_id = self._named_id("unk_token")
+        unknown = self._named_id("unk_token")
+        self.unk_id = None if unknown in (self.bos_id, self.eos_id, self.pad_id) else unknown
+        """Token for text the vocabulary lacks; byte-level ones name another token, and lack nothing."""
         self.end_of_turn = end_of_turn_text(template, list(self.controls))
         """Text of the control token that the template writes after an answer; empty if there is none."""
         end = self.controls.get(self.end_of_turn)
@@ -102,8 +107,8 @@ class Tokenizer:
         reachable = {c.id for c in self.controls.values() if model_vocab.get(c.text) == c.id}
         self._forgeable_ids = frozenset(reachable - {self.unk_id})
 
-    def _build(self, definition: dict[str, Any]) -> Backend:
-        backend = Backend.from_str(json.dumps(definition))
+    def _build(self, definition: str) -> Backend:
+        backend = Backend.from_str(definition)
         backend.add_tokens([AddedToken(**token) for token in self._missing])
         return backend
 
@@ -114,10 +119,10 @@ class Tokenizer:
     @cached_property
     def _mid_backend(self) -> Backend:
         """For text that does not begin its document: puts no space in front, where the vocabulary knows a first."""
-        later = json.loads(json.dumps(self._plain))
+        later = json.loads(self._plain)
         if not drop_first_space(later.get("pre_tokenizer")):
             return self._backend
-        backend = self._build(later)
+        backend = self._build(json.dumps(later))
         backend.encode_special_tokens = True
         return backend
 
@@ -198,7 +203,7 @@ class Tokenizer:
     @cached_property
     def _token_bytes(self) -> npt.NDArray[np.int32]:
         counts = count_bytes(
-            self._plain,
+            json.loads(self._plain),
             self._backend.get_vocab(with_added_tokens=True),
             control_ids=self.control_ids,
             size=self.vocab_size,
@@ -236,12 +241,10 @@ class Tokenizer:
             raise StorageError(message, where=str(folder), remedy=remedy) from error
 
 
-def _checked(encode: Any, texts: Sequence[str]) -> list[Encoding]:  # noqa: ANN401 - a method of the backend
+def _checked(encode: Callable[..., list[Encoding]], texts: Sequence[str]) -> list[Encoding]:
     """Call a batch encoder; a text that is not Unicode is an error of Python's own class for it."""
     try:
-        encodings: list[Encoding] = encode(list(texts), add_special_tokens=False)
+        return encode(list(texts), add_special_tokens=False)
     except TypeError:
-        for text in texts:
-            text.encode("utf-8")
+        "".join(texts).encode("utf-8")
         raise
-    return encodings

@@ -10,6 +10,7 @@ from transformers import PreTrainedModel
 
 from twosignal.model.attention import hidden_states
 from twosignal.model.head import Head
+from twosignal.model.modes import evaluating
 from twosignal.packs.pack import NO_TARGET, Pack
 from twosignal.train.loss import Tally, TokenLoss, summed_loss
 
@@ -74,14 +75,11 @@ def batch_loss(learner: Learner, batch: Batch) -> tuple[Tensor, TokenLoss]:
 
 
 def measure(learner: Learner, packs: Sequence[Pack], *, rows_per_pass: int) -> TokenLoss:
-    """Return the loss over rows, in evaluation mode and without gradients."""
-    was_training = learner.model.training
-    learner.model.eval()
+    """Return the loss over rows, in evaluation mode and without gradients; the model is left as it was."""
     loss = TokenLoss()
-    with torch.no_grad():
+    with evaluating(learner.model):
         for rows in passes(packs, rows_per_pass):
             loss += batch_loss(learner, lay_batch(rows, learner.device))[1]
-    learner.model.train(was_training)
     return loss
 
 

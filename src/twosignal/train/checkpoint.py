@@ -8,24 +8,29 @@ synced, then renamed; there are no pickles, and loading runs no code.
 import hashlib
 import json
 import os
+import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from transformers import PreTrainedModel
+from transformers.utils import logging as transformers_logging
 
 from twosignal.errors import RunError
 from twosignal.model.pretrained import save_model
-from twosignal.packs.store import storage_errors
+from twosignal.records.storage import storage_error
 from twosignal.tokens.tokenizer import Tokenizer
 from twosignal.train.optimizer import Mover
 
 STATE_VERSION = 1
 RANDOM_STATE = "random.torch"
+CUDA_RANDOM_STATE = "random.cuda"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,41 +48,53 @@ def save_checkpoint(folder: Path, parts: Resumable, state: Mapping[str, Any]) ->
     Raises StorageError when the disk is full or read-only; the partial folder is removed.
     """
     partial = folder.with_name(f".{folder.name}.partial")
-    with storage_errors(folder):
-        shutil.rmtree(partial, ignore_errors=True)
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
         partial.mkdir(parents=True)
-        try:
-            save_model(parts.model, partial)
-            parts.tokenizer.save(partial)
-            tensors = {**parts.mover.state(), RANDOM_STATE: torch.get_rng_state()}
-            save_file({n: t.contiguous() for n, t in tensors.items()}, partial / "optimizer.safetensors")
-            whole = {"version": STATE_VERSION, **state, "files": _digests(partial)}
-            (partial / "state.json").write_text(json.dumps(whole, indent=1), encoding="utf-8")
-            _sync(partial)
-            shutil.rmtree(folder, ignore_errors=True)
-            partial.rename(folder)
-            _sync_folder(folder.parent)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+        _fill(partial, parts, state)
+        shutil.rmtree(folder, ignore_errors=True)
+        partial.rename(folder)
+        _sync_folder(folder.parent)
+    except OSError as error:
+        raise storage_error(folder, error) from error
+    except SafetensorError as error:
+        raise storage_error(folder, _system_error(error)) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _fill(partial: Path, parts: Resumable, state: Mapping[str, Any]) -> None:
+    with _without_bars():
+        save_model(parts.model, partial)
+    parts.tokenizer.save(partial)
+    tensors = {**parts.mover.state(), **_random_state()}
+    save_file({n: t.contiguous() for n, t in tensors.items()}, partial / "optimizer.safetensors")
+    whole = {"version": STATE_VERSION, **state, "files": _digests(partial)}
+    (partial / "state.json").write_text(json.dumps(whole, indent=1), encoding="utf-8")
+    _sync(partial)
 
 
 def read_state(folder: Path) -> dict[str, Any]:
     """Return the JSON part of a checkpoint after checking every file against its hash.
 
-    Raises RunError when a file is missing or has changed.
+    Raises RunError when a file is missing or has changed, or another version wrote them.
     """
     try:
         state: dict[str, Any] = json.loads((folder / "state.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         message = "this is not a complete checkpoint"
-        raise RunError(message, where=str(folder), found=str(error)) from error
+        remedy = "Delete this folder to go on from the checkpoint before it."
+        raise RunError(message, where=str(folder), found=str(error), remedy=remedy) from error
+    if state.get("version") != STATE_VERSION:
+        message = "the checkpoint was written by another version of twosignal"
+        found, expected = f"version {state.get('version')}", f"version {STATE_VERSION}"
+        raise RunError(message, where=str(folder), found=found, expected=expected)
     now = _digests(folder)
     changed = sorted(name for name, digest in state["files"].items() if now.get(name) != digest)
     if changed:
         message = f"{changed[0]} is missing or was changed after it was saved"
-        raise RunError(
-            message, where=str(folder), remedy="Resume from an older checkpoint, or restore the file."
-        )
+        remedy = "Restore the file, or delete this folder to go on from the checkpoint before it."
+        raise RunError(message, where=str(folder), remedy=remedy)
     return state
 
 
@@ -93,6 +110,8 @@ def restore_checkpoint(folder: Path, parts: Resumable) -> None:
         )
     tensors = load_file(folder / "optimizer.safetensors")
     torch.set_rng_state(tensors.pop(RANDOM_STATE))
+    if CUDA_RANDOM_STATE in tensors:
+        torch.cuda.set_rng_state(tensors.pop(CUDA_RANDOM_STATE))
     parts.mover.restore(tensors)
 
 
@@ -108,9 +127,12 @@ def checkpoint_path(run_folder: Path, step: int) -> Path:
 
 
 def thin_out(run_folder: Path, *, keep: int, best: int | None) -> None:
-    """Delete all but the newest `keep` checkpoints and the one of step `best`, and what a kill left half done."""
+    """Delete all but the newest `keep` checkpoints and the one of step `best`, and what a kill left half done.
+
+    Where an interrupted run was saved in between counts for nothing once there is a newer checkpoint.
+    """
     found = sorted((run_folder / "checkpoints").glob("step-*"))
-    kept = set(found[-keep:])
+    kept = set([folder for folder in found if _is_told(folder)][-keep:])
     if best is not None:
         kept.add(checkpoint_path(run_folder, best))
     for folder in found:
@@ -118,6 +140,38 @@ def thin_out(run_folder: Path, *, keep: int, best: int | None) -> None:
             folder.rename(folder.with_name(f".{folder.name}.deleted"))
     for leftover in (run_folder / "checkpoints").glob(".step-*"):
         shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _is_told(folder: Path) -> bool:
+    """Return whether the records tell of a checkpoint; those of interruptions are not told."""
+    state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+    return bool(state.get("told", True))
+
+
+def _random_state() -> dict[str, torch.Tensor]:
+    """Return the state of every generator that training draws from; dropout draws on the device."""
+    states = {RANDOM_STATE: torch.get_rng_state()}
+    if torch.cuda.is_available() and torch.cuda.is_initialized():
+        states[CUDA_RANDOM_STATE] = torch.cuda.get_rng_state()
+    return states
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    """Keep transformers from drawing a progress bar through our own."""
+    was_enabled = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            transformers_logging.enable_progress_bar()
+
+
+def _system_error(error: SafetensorError) -> OSError:
+    """Return what the system said; safetensors passes it on as text only."""
+    number = re.search(r"os error (\d+)", str(error))
+    return OSError(int(number[1]), os.strerror(int(number[1]))) if number else OSError(str(error))
 
 
 def _digests(folder: Path) -> dict[str, str]:

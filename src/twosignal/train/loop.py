@@ -37,6 +37,8 @@ class Running:
     """Lowest held-out loss at a checkpoint."""
     best_step: int | None = None
     """Step of that checkpoint."""
+    verdict: Verdict = Verdict(kind="continue", reason="nothing was sampled")
+    """Newest word of the gate or of an alarm."""
 
     def parts(self) -> Resumable:
         """Return what a checkpoint saves as tensors and files."""
@@ -52,6 +54,7 @@ class Running:
             "streams": {name: source.stream.cursor for name, source in self.setup.sources.items()},
             "mixer": self.setup.mixer.credit,
             "gate": self.gate.state(),
+            "verdict": self.verdict.as_dict(),
             "inputs": {name: source.fingerprint for name, source in self.setup.sources.items()},
         }
 
@@ -63,6 +66,7 @@ class Running:
             source.stream.restore(state["streams"][name])
         self.setup.mixer.restore(state["mixer"])
         self.gate = Gate.restore(state["gate"])
+        self.verdict = Verdict(**state["verdict"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,39 +86,46 @@ def fit(run: Running) -> Outcome:
     """Train to the last planned step, or until the gate, an alarm or the user stops the run."""
     config, steps = run.setup.config, run.setup.steps
     every = config.checkpoints.every or config.samples.every
-    halts = config.gate.action == "halt"
     if run.step == 0:
         probe(run)
-    verdict = Verdict(kind="continue", reason="nothing was sampled", step=run.step)
     while run.step < steps:
-        figures = take_step(run.setup, run.mover, step=run.step + 1, factor=run.rate.factor(run.step + 1))
-        run.step = figures.step
-        run.recorder.step(figures)
-        run.watch.step(figures, run.recorder.smoothed)
-        whole, chance = figures.loss.whole, run.setup.random_chance
-        alarms = check_step(
-            run.step,
-            whole.total,
-            targets=whole.count,
-            gradient_norm=figures.gradient_norm,
-            random_chance=chance,
-        )
-        if alarms:
-            return stop(run, alarm(run, alarms[0]))
+        alarms = advance(run)
+        if alarms and is_halted(run, alarm(run, alarms[0])):
+            return stop(run)
         is_last = run.step == steps
-        if is_last or run.step % config.probes.every == 0:
-            verdict = probe(run)
-        if not (verdict.kind == "halt" and halts) and (is_last or run.step % config.samples.every == 0):
-            verdict = sample(run)
-        if verdict.kind == "halt" and halts:
-            return stop(run, verdict)
+        if (is_last or run.step % config.probes.every == 0) and is_halted(run, probe(run)):
+            return stop(run)
+        if (is_last or run.step % config.samples.every == 0) and is_halted(run, sample(run)):
+            return stop(run)
         if is_last or run.step % every == 0:
             save(run)
         if run.watch.interrupted and not is_last:
             run.recorder.pause(run.parts(), run.state())
-            return Outcome(step=run.step, probe=run.probe, verdict=verdict, interrupted=True)
-    run.recorder.end(run.step, "finished", verdict.reason, gate_step=run.gate.heartbeat)
-    return Outcome(step=run.step, probe=run.probe, verdict=verdict)
+            return outcome(run, interrupted=True)
+    run.recorder.end(run.step, "finished", run.verdict.reason, gate_step=run.gate.heartbeat)
+    return outcome(run)
+
+
+def advance(run: Running) -> tuple[Finding, ...]:
+    """Take one step; return what is wrong with its loss."""
+    figures = take_step(run.setup, run.mover, step=run.step + 1, factor=run.rate.factor(run.step + 1))
+    run.step = figures.step
+    run.recorder.step(figures)
+    run.watch.step(figures, run.recorder.smoothed)
+    whole = figures.loss.whole
+    return check_step(
+        run.step,
+        whole.total,
+        targets=whole.count,
+        gradient_norm=figures.gradient_norm,
+        random_chance=run.setup.random_chance,
+    )
+
+
+def is_halted(run: Running, verdict: Verdict) -> bool:
+    """Keep the newest verdict; return whether it stops the run."""
+    run.verdict = verdict
+    return verdict.kind == "halt" and run.setup.config.gate.action == "halt"
 
 
 def probe(run: Running) -> Verdict:
@@ -162,8 +173,14 @@ def alarm(run: Running, finding: Finding) -> Verdict:
     return verdict
 
 
-def stop(run: Running, verdict: Verdict) -> Outcome:
+def stop(run: Running) -> Outcome:
     """Record why the run is halted; the last checkpoint stays the last healthy one."""
-    run.recorder.action(run.step, "halt", verdict.reason)
-    run.recorder.end(run.step, "halted", verdict.reason, gate_step=run.gate.heartbeat)
-    return Outcome(step=run.step, probe=run.probe, verdict=verdict)
+    reason = run.verdict.reason
+    run.recorder.action(run.step, "halt", reason)
+    run.recorder.end(run.step, "halted", reason, gate_step=run.gate.heartbeat)
+    return outcome(run)
+
+
+def outcome(run: Running, *, interrupted: bool = False) -> Outcome:
+    """Return how the run stands."""
+    return Outcome(step=run.step, probe=run.probe, verdict=run.verdict, interrupted=interrupted)

@@ -33,7 +33,9 @@ class LearningRate:
         Warmup reaches the peak at its last step. The decays are linear ("wsd", "linear") or
         half a cosine (Loshchilov and Hutter 2017), and reach `end` at the last step.
         """
-        warmup = math.ceil(self.warmup * self.steps) if self.warmup < 1 else int(self.warmup)
+        # Rounded first: 0.07 of 100 steps are 7, though the product is a little above.
+        share = math.ceil(round(self.warmup * self.steps, 6))
+        warmup = share if self.warmup < 1 else int(self.warmup)
         if step <= warmup:
             return step / warmup
         if self.schedule == "constant":

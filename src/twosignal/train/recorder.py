@@ -4,6 +4,7 @@ import platform
 import resource
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,8 +13,10 @@ import torch
 import transformers
 
 from twosignal.audits.finding import Finding, Verdict
+from twosignal.errors import StorageError
 from twosignal.records.columns import source_column
 from twosignal.records.events import Event, Kind
+from twosignal.records.folder import Pulse
 from twosignal.records.public import write_public
 from twosignal.records.smoothing import PERIODS, Smma
 from twosignal.records.storage import write_json_atomic
@@ -164,6 +167,11 @@ class Recorder:
         self._publish()
         self._beat(state)
 
+    def give_up(self, state: Literal["failed", "interrupted"]) -> None:
+        """Say that this process stops without saving, if that can still be written: the disk may be full."""
+        with suppress(StorageError):
+            self._beat(state)
+
     def resume(self, state: Mapping[str, Any] | None) -> None:
         """Go back to the records of a checkpoint's state, or to the beginning; later records are told again."""
         if state is None:
@@ -171,6 +179,7 @@ class Recorder:
             return
         cursor: Cursor = state["records"]
         self.writer.rewind(cursor)
+        self._gate_step = state["gate"]["heartbeat"]
         self._averages = [Smma.from_state(one) for one in state["smma"]]
         if state["told"]:
             self.told_checkpoint(int(state["step"]))
@@ -190,7 +199,7 @@ class Recorder:
     def _append(self, kind: Kind, step: int, body: Mapping[str, Any], **clock: Any) -> None:  # noqa: ANN401 (JSON)
         self.writer.append(Event(kind=kind, step=step, body=body, clock=clock))
 
-    def _beat(self, state: Literal["running", "interrupted", "finished", "halted"]) -> None:
+    def _beat(self, state: Pulse) -> None:
         self._since_heartbeat = 0.0
         self.writer.heartbeat(state=state, gate_step=self._gate_step)
 

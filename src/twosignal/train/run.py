@@ -69,7 +69,8 @@ def start(setup: Setup, proved: Proved, *, folder: Path, runs_dir: Path, console
         now=datetime.now(),
     )
     with writer:
-        return _begin(setup, proved, writer, console=console)
+        running = _begin(setup, proved, writer, console=console)
+        return _finish(running)
 
 
 def resume(setup: Setup, run: Run, proved: Proved, *, console: Console) -> Result:
@@ -80,9 +81,10 @@ def resume(setup: Setup, run: Run, proved: Proved, *, console: Console) -> Resul
     with RunWriter.reopen(run.path) as writer:
         checkpoint = newest_checkpoint(run.path)
         if checkpoint is None:
-            return _begin(setup, proved, writer, console=console, is_resumed=True)
+            _check_inputs(setup, run)
+            return _finish(_begin(setup, proved, writer, console=console, is_resumed=True))
+        _check_inputs(setup, run)
         state = read_state(checkpoint)
-        _check_inputs(setup, state, checkpoint)
         running = _running(setup, writer, console=console)
         restore_checkpoint(checkpoint, running.parts())
         running.restore(state)

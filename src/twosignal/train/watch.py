@@ -31,7 +31,7 @@ class Watch:
         self.interrupted = False
         self._steps = steps
         self._printed_at = time.monotonic()
-        self._tokens = self._targets = 0
+        self._num_seen = self._tokens = self._targets = 0
         self._seconds = 1e-9
         self._is_live = console.is_terminal
         self._progress = Progress(
@@ -73,6 +73,7 @@ class Watch:
     def step(self, figures: StepFigures, smoothed: Mapping[int, float | None]) -> None:
         """Show a step."""
         whole = figures.loss.whole
+        self._num_seen += 1
         self._tokens += figures.tokens
         self._targets += whole.count
         self._seconds += figures.seconds
@@ -83,16 +84,19 @@ class Watch:
             f"   ppl {perplexity(whole.mean):,.1f}   gradient {figures.gradient_norm:.2f}"
             f"   {self.speed[1]:,.0f} targets/s"
         )
+        if self.interrupted:
+            self._say(Text("stopping after this step; press Ctrl-C again to stop at once without saving"))
         now = time.monotonic()
         if not self._is_live and (figures.step == 1 or now - self._printed_at > PLAIN_SECONDS):
             self._printed_at = now
-            left = (self._steps - figures.step) * self._seconds / max(1, figures.step)
-            self._say(f"step {figures.step}/{self._steps}  {self._figures.plain}  {left:,.0f} s left")
+            left = (self._steps - figures.step) * self._seconds / self._num_seen
+            self._say(Text(f"step {figures.step}/{self._steps}  {self._figures.plain}  {left:,.0f} s left"))
 
     def probe(self, step: int, loss: float, by_source: Mapping[str, Tally]) -> None:
         """Show the held-out losses of a step."""
         each = "  ".join(f"{name} {tally.mean:.3f}" for name, tally in by_source.items())
-        self._say(f"[bold]step {step}[/]  held-out loss [bold]{loss:.3f}[/]  ({each})")
+        where, what = (f"step {step}", "bold"), (f"{loss:.3f}", "bold")
+        self._say(Text.assemble(where, "  held-out loss ", what, f"  ({each})"))
 
     def samples(self, step: int, bodies: Sequence[Mapping[str, Any]], verdict: Verdict) -> None:
         """Show the newest text: one prompt of the panel after the other."""
@@ -104,12 +108,13 @@ class Watch:
             ("sample  ", "dim"), (text[0], "dim"), " ", (text[1][:SAMPLE_CHARACTERS], "green")
         )
         if not self._is_live:
-            self.console.print(self._sample, soft_wrap=True, highlight=False)
+            self._say(self._sample)
         if verdict.kind != "continue":
-            self._say(f"[red]{verdict.reason}[/]")
+            self._say(Text(verdict.reason, "red"))
 
-    def _say(self, line: str) -> None:
-        self.console.print(line, highlight=False, soft_wrap=True)
+    def _say(self, line: Text) -> None:
+        """Print a line as it stands: the user's and the model's words may look like markup."""
+        self.console.print(line, soft_wrap=True)
 
     def _picture(self) -> Table:
         grid = Table.grid(expand=True)
@@ -119,11 +124,11 @@ class Watch:
         return grid
 
     def _ask_to_stop(self, number: int, frame: FrameType | None) -> None:
+        """Take note only: printing from a signal handler can meet a print half done."""
         del frame
         if self.interrupted and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.interrupted = True
-        self._say("stopping after this step; press Ctrl-C again to stop at once without saving")
 
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)

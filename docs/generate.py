@@ -1,0 +1,123 @@
+"""The reference pages: takes the config classes and the command line, gives docs/config.md and docs/cli.md.
+
+Run it after changing either: `.venv/bin/python docs/generate.py`. A test fails when the pages are stale.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from twosignal.cli import COMMANDS, parser
+from twosignal.config import Config, RoleRule
+
+HERE = Path(__file__).parent
+
+
+def config_page() -> str:
+    """Return docs/config.md."""
+    parts = [
+        "# The run file\n",
+        "TOML; unknown keys are errors that suggest the nearest name. `name`, one model line and one source are "
+        "enough.\nOn the command line, `--set table.key=VALUE` changes one value. This page is made from "
+        "`src/twosignal/config.py`.\n",
+    ]
+    for name, field in Config.model_fields.items():
+        table = _table(field.annotation)
+        heading = "[sources.NAME]" if name == "sources" else f"[{name}]"
+        parts.append(f"## {heading}\n\n{_sentence(table)}\n\n{_fields(table)}")
+    parts.append(f"### supervise = {{ ... }}\n\n{_sentence(RoleRule)}\n\n{_fields(RoleRule)}")
+    return "\n".join(parts)
+
+
+def cli_page() -> str:
+    """Return docs/cli.md."""
+    parts = [
+        "# Commands\n",
+        "A command with `--json` prints one JSON object per result on stdout and everything else on stderr. "
+        "Exit codes:\n0 done, 1 our fault, 2 wrong input, 3 halted by the gate, 4 refused by the proof, "
+        "130 interrupted. This page is made from\n`src/twosignal/cli.py`.\n",
+    ]
+    choices = next(a for a in parser()._actions if isinstance(a, argparse._SubParsersAction)).choices
+    parts += [_command(name, choices[name]) for name in COMMANDS]
+    return "\n".join(parts)
+
+
+def _command(name: str, command: argparse.ArgumentParser) -> str:
+    """Return one command's section; written by hand, since the layout of --help changes with Python."""
+    shown = [action for action in command._actions if action.dest != "help"]
+    usage = " ".join(f"[{_usage(a)}]" if a.option_strings or a.nargs == "?" else _usage(a) for a in shown)
+    rows = [f"| `{_usage(action)}` | {_cell(action.help)} |" for action in shown]
+    table = "\n".join(["| argument | meaning |", "|---|---|", *rows])
+    return f"## twosignal {name}\n\n{command.description}\n\n```\ntwosignal {name} {usage}\n```\n\n{table}\n"
+
+
+def _usage(action: argparse.Action) -> str:
+    value = str(action.metavar or action.dest) if action.nargs != 0 else ""
+    return " ".join(part for part in (*action.option_strings[-1:], value) if part)
+
+
+def _fields(table: type[BaseModel]) -> str:
+    rows = ["| field | values | default | meaning |", "|---|---|---|---|"]
+    for name, field in table.model_fields.items():
+        shown = f"`{field.alias or name}`"
+        rows.append(f"| {shown} | {_values(field.annotation)} | {_default(field)} | {_cell(field.description)} |")
+    return "\n".join(rows) + "\n"
+
+
+def _values(annotation: Any) -> str:
+    origin = get_origin(annotation)
+    if origin is Literal:
+        return ", ".join(f'`"{value}"`' for value in get_args(annotation))
+    if origin in (Union, UnionType):
+        return " or ".join(_values(a) for a in get_args(annotation) if a is not type(None))
+    if origin is list:
+        return f"list of {_values(get_args(annotation)[0])}"
+    if hasattr(annotation, "__metadata__"):
+        return _values(get_args(annotation)[0])
+    names = {str: "text", int: "whole number", float: "number", bool: "true or false", RoleRule: "table"}
+    return names.get(annotation, str(annotation))
+
+
+def _default(field: FieldInfo) -> str:
+    if field.default is PydanticUndefined:
+        return "required"
+    if field.default is None:
+        return ""
+    value = field.default
+    return f"`{str(value).lower() if isinstance(value, bool) else repr(value)}`".replace("'", '"')
+
+
+def _table(annotation: Any) -> type[BaseModel]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(_table(inner) for inner in get_args(annotation) if inner is not str)
+
+
+def _sentence(table: type[BaseModel]) -> str:
+    return (table.__doc__ or "").split(": ", 1)[-1].strip().capitalize()
+
+
+def _cell(text: str | None) -> str:
+    return " ".join((text or "").split()).replace("|", "\\|")
+
+
+def main() -> int:
+    """Write both pages."""
+    for name, page in pages().items():
+        (HERE / name).write_text(page, encoding="utf-8")
+    return 0
+
+
+def pages() -> dict[str, str]:
+    """Return every generated page by its name."""
+    return {"config.md": config_page(), "cli.md": cli_page()}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
