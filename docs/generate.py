@@ -52,7 +52,7 @@ def _command(name: str, command: argparse.ArgumentParser) -> str:
     """Return one command's section; written by hand, since the layout of --help changes with Python."""
     shown = [action for action in command._actions if action.dest != "help"]
     usage = " ".join(f"[{_usage(a)}]" if a.option_strings or a.nargs == "?" else _usage(a) for a in shown)
-    rows = [f"| `{_usage(action)}` | {_cell(action.help)} |" for action in shown]
+    rows = [f"| `{_cell(_usage(action))}` | {_cell(action.help)} |" for action in shown]
     table = "\n".join(["| argument | meaning |", "|---|---|", *rows])
     return f"## twosignal {name}\n\n{command.description}\n\n```\ntwosignal {name} {usage}\n```\n\n{table}\n"
 
@@ -66,7 +66,9 @@ def _fields(table: type[BaseModel]) -> str:
     rows = ["| field | values | default | meaning |", "|---|---|---|---|"]
     for name, field in table.model_fields.items():
         shown = f"`{field.alias or name}`"
-        rows.append(f"| {shown} | {_values(field.annotation)} | {_default(field)} | {_cell(field.description)} |")
+        rows.append(
+            f"| {shown} | {_values(field.annotation)} | {_default(field)} | {_cell(field.description)} |"
+        )
     return "\n".join(rows) + "\n"
 
 

@@ -25,7 +25,10 @@ def load(tmp_path: Path, text: str, *settings: str) -> str:
     [
         ("[rows]\ntokns = 4\n", "/run.toml:10: unknown key 'tokns' in [rows]. Did you mean tokens?"),
         ("[gaet]\n", "/run.toml:9: unknown key 'gaet' in the run file. Did you mean gate?"),
-        ("[rows]\ntokens = 4\n", "rows.tokens has a wrong value (found 4; expected greater than or equal to 8)."),
+        (
+            "[rows]\ntokens = 4\n",
+            "rows.tokens has a wrong value (found 4; expected greater than or equal to 8).",
+        ),
         ('[rows]\ntoo_long = "cut"\n', "(found 'cut'; expected 'refuse', 'cut-turns', 'split' or 'drop')."),
         (
             '[sources.b]\npath = "b"\nsupervise = { role = "user", nam = "Z" }\n',
@@ -64,7 +67,9 @@ def test_a_missing_table_says_what_to_add(tmp_path: Path, table: str) -> None:
 
 def test_a_missing_file_suggests_its_neighbour(tmp_path: Path) -> None:
     (tmp_path / "train.toml").write_text(GOOD)
-    with pytest.raises(ConfigError, match=r"trian\.toml: there is no such run file\. Did you mean train\.toml\?"):
+    with pytest.raises(
+        ConfigError, match=r"trian\.toml: there is no such run file\. Did you mean train\.toml\?"
+    ):
         load_config(tmp_path / "trian.toml")
 
 

@@ -99,7 +99,9 @@ def _prove(command: Parser) -> None:
 def _show(command: Parser) -> None:
     _config(command)
     command.add_argument("--source", metavar="S", help="only this source")
-    command.add_argument("-n", type=_count, default=3, metavar="N", help="how many of each source (default: 3)")
+    command.add_argument(
+        "-n", type=_count, default=3, metavar="N", help="how many of each source (default: 3)"
+    )
     command.add_argument("--packed", action="store_true", help="show packed rows, segment by segment")
     command.add_argument("--html", type=Path, metavar="FILE", help="write a page instead")
     _runs_dir(command)
@@ -130,8 +132,12 @@ def _compare(command: Parser) -> None:
 def _sample(command: Parser) -> None:
     _run(command)
     command.add_argument("prompt", nargs="?", metavar="PROMPT", help="default: the run's own panel")
-    command.add_argument("-n", type=_count, default=1, metavar="N", help="samples of each prompt (default: 1)")
-    command.add_argument("--tokens", type=_count, default=200, metavar="T", help="longest answer (default: 200)")
+    command.add_argument(
+        "-n", type=_count, default=1, metavar="N", help="samples of each prompt (default: 1)"
+    )
+    command.add_argument(
+        "--tokens", type=_count, default=200, metavar="T", help="longest answer (default: 200)"
+    )
     command.add_argument("--temperature", type=_temperature, default=0.8, metavar="T", help="default: 0.8")
     command.add_argument("--seed", type=_seed, default=0, metavar="S", help="default: 0")
     command.add_argument(

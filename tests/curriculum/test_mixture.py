@@ -39,12 +39,16 @@ def test_a_floor_is_a_share_and_the_others_shrink_alike() -> None:
 
 
 def test_lifting_one_source_does_not_push_another_below_its_floor() -> None:
-    found = shares(config("proportional", a={"floor": 0.5}, b={"floor": 0.3}, c={}), {"a": 1, "b": 32, "c": 67})
+    found = shares(
+        config("proportional", a={"floor": 0.5}, b={"floor": 0.3}, c={}), {"a": 1, "b": 32, "c": 67}
+    )
     assert found == pytest.approx({"a": 0.5, "b": 0.3, "c": 0.2})
 
 
 def test_floors_above_the_whole_are_refused() -> None:
-    with pytest.raises(ConfigError, match=r"floors .* exceed the whole \(found sum 1\.20; expected at most 1\)"):
+    with pytest.raises(
+        ConfigError, match=r"floors .* exceed the whole \(found sum 1\.20; expected at most 1\)"
+    ):
         shares(config("uniform", a={"floor": 0.6}, b={"floor": 0.6}), {"a": 1, "b": 1})
 
 

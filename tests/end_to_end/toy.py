@@ -3,7 +3,11 @@
 import json
 import random
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+
+from tests.end_to_end import processes
 
 NAMES = ("Ada", "Ben", "Cleo", "Dan", "Eve", "Finn", "Gus", "Hana")
 THINGS = ("apples", "pears", "plums", "nuts", "figs")
@@ -52,6 +56,35 @@ every = 10
 """
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Toy:
+    """A run that came to its end undisturbed; tests read it and never change it."""
+
+    run_file: Path
+    runs_dir: Path
+    path: Path
+    """The run folder."""
+    out: str
+    """What the training printed."""
+
+    @property
+    def id(self) -> str:
+        """Name of the run folder."""
+        return self.path.name
+
+
+@cache
+def trained_toy(base: Path) -> Toy:
+    """Train the toy run under `base`, once per test session."""
+    run_file = write_toy(base / "toy")
+    runs_dir = base / "toy" / "runs"
+    ended = processes.run(
+        ["train", run_file, "--runs", runs_dir, "--json"], folder=base, log=base / "toy" / "log"
+    )
+    assert ended.code == 0, ended.err
+    return Toy(run_file=run_file, runs_dir=runs_dir, path=the_run(runs_dir), out=ended.out)
+
+
 def write_toy(folder: Path) -> Path:
     """Write chat.jsonl, books.txt and run.toml; return the run file."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -67,7 +100,12 @@ def write_chat(path: Path, *, num_chats: int) -> None:
     draw = random.Random(1)
     with path.open("w") as file:
         for _ in range(num_chats):
-            name, thing, a, b = draw.choice(NAMES), draw.choice(THINGS), draw.randint(2, 8), draw.randint(2, 8)
+            name, thing, a, b = (
+                draw.choice(NAMES),
+                draw.choice(THINGS),
+                draw.randint(2, 8),
+                draw.randint(2, 8),
+            )
             question = f"{name} has {a} {thing} and buys {b}. How many?"
             answer = f"{name} has {a + b} {thing} now."
             file.write(json.dumps({"messages": chat(question, answer)}) + "\n")

@@ -48,7 +48,11 @@ FAMILIES: dict[str, tuple[str, str, dict[str, Any]]] = {
     ),
     "OLMo2": ("Olmo2Config", "Olmo2ForCausalLM", COMMON),
     "SmolLM3": ("SmolLM3Config", "SmolLM3ForCausalLM", {**COMMON, "num_hidden_layers": 4}),
-    "gpt-oss": ("GptOssConfig", "GptOssForCausalLM", {**COMMON, "sliding_window": WINDOW, "num_local_experts": 4}),
+    "gpt-oss": (
+        "GptOssConfig",
+        "GptOssForCausalLM",
+        {**COMMON, "sliding_window": WINDOW, "num_local_experts": 4},
+    ),
     "GPT-2": ("GPT2Config", "GPT2LMHeadModel", GPT2),
 }
 
@@ -58,7 +62,9 @@ def make(family: str, **changes: Any) -> PreTrainedModel:
     config, model, settings = FAMILIES[family]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        made: PreTrainedModel = getattr(transformers, model)(getattr(transformers, config)(**{**settings, **changes}))
+        made: PreTrainedModel = getattr(transformers, model)(
+            getattr(transformers, config)(**{**settings, **changes})
+        )
         with torch.no_grad():
             for parameter in made.parameters():
                 parameter.add_(torch.randn_like(parameter) * 0.1)

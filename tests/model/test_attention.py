@@ -44,7 +44,9 @@ def test_packed_documents_give_the_logits_of_transformers_own_attention_on_each_
 def test_exchanging_one_document_leaves_no_trace_in_the_others(family: str, precision: str) -> None:
     model = isolate(make(family))
     documents = random_documents(LENGTHS)
-    poked = [document.flip(0) + 1 if place in (0, 3, 6) else document for place, document in enumerate(documents)]
+    poked = [
+        document.flip(0) + 1 if place in (0, 3, 6) else document for place, document in enumerate(documents)
+    ]
     kept = torch.cat([torch.full((n,), place not in (0, 3, 6)) for place, n in enumerate(LENGTHS)])
     with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
         before = packed_logits(model, documents)

@@ -37,4 +37,10 @@ def test_a_split_document_keeps_the_target_across_the_cut(make_store: MakeStore)
 def test_a_row_whose_parts_do_not_add_up_cannot_be_made() -> None:
     row = lay_row("chat", [(0, 0, 2, example([1, 2], "01"))])
     with pytest.raises(ValueError, match="row of chat: 1 ids"):
-        Pack(source="chat", ids=row.ids[:1], targets=row.targets, positions=row.positions, segments=row.segments)
+        Pack(
+            source="chat",
+            ids=row.ids[:1],
+            targets=row.targets,
+            positions=row.positions,
+            segments=row.segments,
+        )

@@ -15,7 +15,9 @@ from twosignal.tokens.example import Example
 
 def test_what_is_stored_comes_back_with_its_origin(make_store: MakeStore) -> None:
     make_store([example([5, 6, 7], "010", line=3), example([8, 9], "01", line=9, is_conversation=False)])
-    store = make_store([example([5, 6, 7], "010", line=3), example([8, 9], "01", line=9, is_conversation=False)])
+    store = make_store(
+        [example([5, 6, 7], "010", line=3), example([8, 9], "01", line=9, is_conversation=False)]
+    )
     again = ExampleStore(store.folder)
     assert [list(again[i].ids) for i in range(len(again))] == [[5, 6, 7], [8, 9]]
     assert [list(again[i].supervised) for i in range(2)] == [[False, True, False], [False, True]]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from twosignal.records import RunWriter
+from twosignal.records.writer import RunWriter
 
 from .toy_trainer import open_writer
 

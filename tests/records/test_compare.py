@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from twosignal.records import Column, Event, Run, RunWriter, compare
-from twosignal.records.writer import BEGINNING
+from twosignal.records.columns import Column
+from twosignal.records.compare import compare
+from twosignal.records.events import Event
+from twosignal.records.reader import Run
+from twosignal.records.writer import BEGINNING, RunWriter
 
 from .toy_trainer import NOW, train
 

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from twosignal.errors import RunError, StorageError
-from twosignal.records import RunWriter
 from twosignal.records.folder import (
     Heartbeat,
     append_session,
@@ -22,6 +21,7 @@ from twosignal.records.folder import (
     read_sessions,
     write_heartbeat,
 )
+from twosignal.records.writer import RunWriter
 
 from .toy_trainer import COLUMNS, NOW
 

@@ -14,8 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from twosignal.records import Run, compare, open_run
+from twosignal.records.compare import compare
 from twosignal.records.journal import Journal
+from twosignal.records.reader import Run, open_run
 
 from . import toy_trainer
 from .toy_trainer import train

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from twosignal.records import Event, RunWriter, list_runs
+from twosignal.records.events import Event
+from twosignal.records.listing import list_runs
+from twosignal.records.writer import RunWriter
 
 from .toy_trainer import COLUMNS, NOW, train
 

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twosignal.records import Event, RunWriter, write_public
-from twosignal.records.public import thin
+from twosignal.records.events import Event
+from twosignal.records.public import thin, write_public
+from twosignal.records.writer import RunWriter
 
 from .toy_trainer import COLUMNS, NOW
 

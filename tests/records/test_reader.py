@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from twosignal.errors import RunError
-from twosignal.records import Event, Run, RunWriter, open_run
+from twosignal.records.events import Event
+from twosignal.records.reader import Run, open_run
+from twosignal.records.writer import RunWriter
 
 from .toy_trainer import COLUMNS, NOW, train
 

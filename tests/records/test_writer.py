@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from twosignal.errors import RunError, StorageError
-from twosignal.records import BEGINNING, Event, Run, RunWriter
+from twosignal.records.events import Event
+from twosignal.records.reader import Run
+from twosignal.records.writer import BEGINNING, RunWriter
 
 from .toy_trainer import EVERY, one_step, resume, tell_checkpoint, train
 

@@ -9,7 +9,10 @@ import time
 from datetime import datetime
 from pathlib import Path
 
-from twosignal.records import BEGINNING, Column, Cursor, Event, RunWriter, write_public
+from twosignal.records.columns import Column
+from twosignal.records.events import Event
+from twosignal.records.public import write_public
+from twosignal.records.writer import BEGINNING, Cursor, RunWriter
 
 COLUMNS = (
     Column(name="loss_sum", unit="nats"),

@@ -83,7 +83,9 @@ def stock_model(family: str, shape: Shape | None = None, *, seed: int = 0) -> Pr
                 "n_head": 4,
                 "n_positions": shape.context,
             }
-            model = GPT2LMHeadModel(GPT2Config(**common, **learned, embd_pdrop=0, attn_pdrop=0, resid_pdrop=0))
+            model = GPT2LMHeadModel(
+                GPT2Config(**common, **learned, embd_pdrop=0, attn_pdrop=0, resid_pdrop=0)
+            )
     return model
 
 
@@ -137,9 +139,7 @@ def small_setup(
 ) -> Setup:
     """A set-up run on `chats` conversations."""
     write_chats(folder / "chat.jsonl", *some_chats(chats))
-    return build(
-        config(folder, source=source, **tables), folder=folder, runs_dir=folder / "runs", say=quiet
-    )
+    return build(config(folder, source=source, **tables), folder=folder, runs_dir=folder / "runs", say=quiet)
 
 
 def bare_setup(folder: Path, learner: Learner, *, rows_per_pass: int) -> Setup:
@@ -169,7 +169,8 @@ def weights_of(model: PreTrainedModel) -> dict[str, Tensor]:
 def gradients_of(model: PreTrainedModel) -> dict[str, Tensor]:
     """A copy of all gradients by name; 0 where there is none."""
     return {
-        name: torch.zeros_like(p) if p.grad is None else p.grad.clone() for name, p in model.named_parameters()
+        name: torch.zeros_like(p) if p.grad is None else p.grad.clone()
+        for name, p in model.named_parameters()
     }
 
 
@@ -189,5 +190,3 @@ def stock_losses(model: PreTrainedModel, ids: Sequence[int]) -> Tensor:
     logits = model(input_ids=torch.tensor([list(ids)]), use_cache=False).logits[0, :-1].float()
     chances = logits.log_softmax(-1)
     return -chances[torch.arange(len(ids) - 1), torch.tensor(list(ids[1:]))]
-
-

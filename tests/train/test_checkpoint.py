@@ -33,7 +33,9 @@ from twosignal.train.optimizer import Mover
 TOKENIZER = train_tokenizer([], kind="bytes", vocab=265)
 
 
-def resumable(family: str = "llama", *, is_tied: bool = False, optimizer: str = "adamw", seed: int = 0) -> Resumable:
+def resumable(
+    family: str = "llama", *, is_tied: bool = False, optimizer: str = "adamw", seed: int = 0
+) -> Resumable:
     model = tiny_model(family, Shape(vocab=TOKENIZER.vocab_size, is_tied=is_tied), seed=seed)
     mover = Mover(model, TrainTable(optimizer=optimizer), peak=0.01)  # type: ignore[arg-type]
     return Resumable(model=model, tokenizer=TOKENIZER, mover=mover)
@@ -110,7 +112,9 @@ def test_a_flipped_byte_is_found_and_its_file_named(name: str, tmp_path: Path) -
     content = bytearray((folder / name).read_bytes())
     content[-3] ^= 1
     (folder / name).write_bytes(content)
-    with pytest.raises(RunError, match=rf"step-00000001: {name} is missing or was changed after it was saved"):
+    with pytest.raises(
+        RunError, match=rf"step-00000001: {name} is missing or was changed after it was saved"
+    ):
         read_state(folder)
 
 
@@ -148,7 +152,9 @@ def test_weights_of_another_model_are_refused(tmp_path: Path) -> None:
         restore_checkpoint(tmp_path / "step-00000001", resumable("gpt2"))
 
 
-def test_a_file_that_cannot_be_written_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_cannot_be_written_leaves_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(_: Path) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -172,7 +178,10 @@ def files_of_at_most(num_bytes: int) -> Iterator[None]:
 @pytest.mark.parametrize("num_bytes", [100, 4096], ids=["the configuration", "the weights"])
 def test_a_disk_that_fills_up_is_one_sentence_and_leaves_no_folder(num_bytes: int, tmp_path: Path) -> None:
     parts = resumable()
-    with files_of_at_most(num_bytes), pytest.raises(StorageError, match="step-00000001: cannot write: File too large"):
+    with (
+        files_of_at_most(num_bytes),
+        pytest.raises(StorageError, match="step-00000001: cannot write: File too large"),
+    ):
         save_checkpoint(tmp_path / "step-00000001", parts, {"step": 1})
     assert list(tmp_path.iterdir()) == []
 
@@ -229,7 +238,9 @@ def test_the_newest_is_the_one_of_the_highest_step(tmp_path: Path) -> None:
         (9, 10, ["step-00000010", "step-00000020", "step-00000030", "step-00000040"]),
     ],
 )
-def test_the_newest_and_the_best_are_kept(keep: int, best: int | None, left: list[str], tmp_path: Path) -> None:
+def test_the_newest_and_the_best_are_kept(
+    keep: int, best: int | None, left: list[str], tmp_path: Path
+) -> None:
     for step in (10, 20, 30, 40):
         checkpoint_path(tmp_path, step).mkdir(parents=True)
         (checkpoint_path(tmp_path, step) / "state.json").write_text("{}")

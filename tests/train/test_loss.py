@@ -185,9 +185,7 @@ class LargestTensor(TorchDispatchMode):
         return result
 
 
-@pytest.mark.parametrize(
-    ("rows", "largest"), [(16, 16 * 1000), (256, 256 * 1000)], ids=["chunked", "plain"]
-)
+@pytest.mark.parametrize(("rows", "largest"), [(16, 16 * 1000), (256, 256 * 1000)], ids=["chunked", "plain"])
 def test_logits_of_all_targets_are_never_held_at_once(
     rows: int, largest: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,7 +5,7 @@ from argparse import Namespace
 from twosignal.audits.gate import Gate
 from twosignal.audits.health import check_steps
 from twosignal.audits.render import render_text
-from twosignal.audits.report import Report, audit, read_recording
+from twosignal.audits.report import Report, audit, default_window, read_recording
 from twosignal.commands.console import console_for, print_json
 from twosignal.errors import InputError
 from twosignal.records.reader import Run, open_run
@@ -48,7 +48,9 @@ def audit_run(run: Run, *, steps: tuple[int, int] | None = None) -> Report:
         random_chance=chance,
         unigram_loss=unigram,
     )
-    return audit(recording, gate, steps=steps)
+    first, last = steps or default_window(recording)
+    end = max(first, run.last_step)
+    return audit(recording, gate, steps=(first, min(last, end) if steps else end))
 
 
 def _window(text: str | None) -> tuple[int, int] | None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from twosignal.commands.console import console_for, print_json
 from twosignal.config import Config
+from twosignal.errors import ConfigError
 from twosignal.prove.proof import prove
 from twosignal.prove.show import show_receipt
 from twosignal.records.reader import open_run
@@ -29,4 +30,9 @@ def _configuration(options: Namespace) -> tuple[Config, Path]:
     path = Path(options.config)
     if path.suffix == ".toml" or path.is_file():
         return load_config(path, options.set), path.parent
+    if options.set:
+        message = "a run's own proof is repeated with the settings it was started with"
+        raise ConfigError(
+            message, where=f"--set {options.set[0]}", remedy="Give a run file instead of a run."
+        )
     return run_config(open_run(options.config, options.runs))

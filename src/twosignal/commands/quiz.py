@@ -40,7 +40,7 @@ def quiz(run: Run) -> list[Marks]:
     for name, table in config.sources.items():
         builtin = BUILTIN.get(str(table.path).removeprefix("builtin:"))
         if builtin is not None and builtin.is_right is not None:
-            marks.append(_ask(loaded, builtin, name, held_out_chats(config, name, folder)))
+            marks.append(_ask(loaded, builtin, name=name, chats=held_out_chats(config, name, folder)))
     return [mark for mark in marks if mark.asked]
 
 
@@ -64,7 +64,7 @@ def marks_table(marks: list[Marks]) -> Table:
     return table
 
 
-def _ask(loaded: Speaker, builtin: Builtin, name: str, chats: list[Conversation]) -> Marks:
+def _ask(loaded: Speaker, builtin: Builtin, *, name: str, chats: list[Conversation]) -> Marks:
     prompts = [loaded.prompt(chat.messages[:-1]) for chat in chats]
     answers = loaded.speak(prompts, tokens=ANSWER_TOKENS, temperature=0.0, seed=0)
     right = [_is_right(builtin, chat, answer) for chat, answer in zip(chats, answers, strict=True)]

@@ -34,7 +34,8 @@ def run(options: Namespace) -> int:
         console.print(f"no runs in {options.runs}")
         return 0
     table = Table(box=None, pad_edge=False)
-    for heading in ("run", "state", "step", "loss", "held-out", "verdict", "started"):
+    table.add_column("run", no_wrap=True, min_width=max(len(summary.id) for summary in found))
+    for heading in ("state", "step", "loss", "held-out", "verdict", "started"):
         table.add_column(heading, justify="right" if heading in ("step", "loss", "held-out") else "left")
     for summary in found:
         colour = _COLOURS.get(summary.state, "default")

@@ -2,6 +2,7 @@
 
 from argparse import Namespace
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -12,6 +13,7 @@ from twosignal.prove.proof import prove
 from twosignal.prove.show import show_receipt
 from twosignal.records.reader import Run, open_run
 from twosignal.runfile import load_config
+from twosignal.train.agreement import check_config
 from twosignal.train.hours import settle_hours
 from twosignal.train.run import Proved, Result, resume, run_config, sampler_of, start, unfinished_run
 from twosignal.train.setup import Setup, build
@@ -25,13 +27,13 @@ def run(options: Namespace) -> int:
         earlier = unfinished_run(config, options.runs)
     else:
         earlier = open_run(options.resume, options.runs)
+        check_config(config, earlier, started=run_config(earlier)[0])
     if options.resume == "never" and earlier is not None:
-        if earlier.state not in ("finished", "halted"):
+        if earlier.state not in ("finished", "halted", "running"):
             console.print(f"note: {earlier.id} was cut short; --resume auto would go on with it")
         earlier = None
     if earlier is not None and earlier.state == "finished":
-        console.print(f"{earlier.id} is finished: nothing is left to do")
-        return 0
+        return report_finished(earlier, console, as_json=options.json)
     result = train_config(config, folder=folder, runs_dir=options.runs, earlier=earlier, console=console)
     return report(result, console, as_json=options.json)
 
@@ -62,24 +64,18 @@ def prove_setup(setup: Setup, console: Console) -> Proved:
 def report(result: Result, console: Console, *, as_json: bool) -> int:
     """Print how a run ended; raise HaltedError when it was halted."""
     outcome, run = result.outcome, result.run
-    losses = run.steps()
-    last = losses[losses["targets"] > 0][-1:]
     if as_json:
-        print_json(
-            {
-                "run": run.id,
-                "steps": outcome.step,
-                "exit": result.exit_code,
-                "loss": float(last["loss_sum"][0] / last["targets"][0]) if len(last) else None,
-                "probe": outcome.probe,
-                "verdict": outcome.verdict.kind,
-                "reason": outcome.verdict.reason,
-                "tokens_per_second": round(result.tokens_per_second, 1),
-                "targets_per_second": round(result.targets_per_second, 1),
-                "seconds": round(result.seconds, 2),
-                "folder": str(run.path),
-            }
-        )
+        ending = {
+            "steps": outcome.step,
+            "exit": result.exit_code,
+            "probe": outcome.probe,
+            "verdict": outcome.verdict.kind,
+            "reason": outcome.verdict.reason,
+            "tokens_per_second": round(result.tokens_per_second, 1),
+            "targets_per_second": round(result.targets_per_second, 1),
+            "seconds": round(result.seconds, 2),
+        }
+        print_json(_summary(run) | ending)
     if result.exit_code == 3:
         message = f"the gate halted {run.id} at step {outcome.step}: {outcome.verdict.reason}"
         healthy = run.checkpoints()
@@ -88,3 +84,28 @@ def report(result: Result, console: Console, *, as_json: bool) -> int:
     word = "interrupted, saved" if outcome.interrupted else "finished"
     console.print(f"{run.id} {word} at step {outcome.step}; held-out loss {outcome.probe:.3f}")
     return result.exit_code
+
+
+def report_finished(run: Run, console: Console, *, as_json: bool) -> int:
+    """Print how a run ended that an earlier process finished; this one took no time."""
+    console.print(f"{run.id} is finished: nothing is left to do")
+    if as_json:
+        print_json(_summary(run) | {"tokens_per_second": None, "targets_per_second": None, "seconds": 0.0})
+    return 0
+
+
+def _summary(run: Run) -> dict[str, Any]:
+    """Return what the records of a run say of its end."""
+    records = run.snapshot()
+    losses, probe, verdict = records.steps(), records.last_event("probe"), records.last_event("verdict")
+    last = losses[losses["targets"] > 0][-1:]
+    return {
+        "run": run.id,
+        "steps": run.last_step,
+        "exit": 0,
+        "loss": float(last["loss_sum"][0] / last["targets"][0]) if len(last) else None,
+        "probe": probe.number("loss") if probe else None,
+        "verdict": verdict.text("verdict") if verdict else "continue",
+        "reason": verdict.text("reason") if verdict else "",
+        "folder": str(run.path),
+    }

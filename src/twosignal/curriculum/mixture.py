@@ -31,7 +31,8 @@ def _weights(config: Config, num_rows: Mapping[str, int]) -> dict[str, float]:
             raise ConfigError(message, where="[curriculum]", remedy="Add weight = ... to [sources.NAME].")
     else:
         raw = {name: float(rows) for name, rows in num_rows.items()}
-    return {name: weight / sum(raw.values()) for name, weight in raw.items()}
+    whole = sum(raw.values()) or 1.0
+    return {name: weight / whole for name, weight in raw.items()}
 
 
 def _lift(weights: dict[str, float], floors: Mapping[str, float]) -> dict[str, float]:

@@ -135,12 +135,12 @@ def prepare(
             store = ExampleStore(place)
         else:
             say(f"reading and tokenizing {name}")
-            store = _fill_store(place, name, reader, Renderer(tokenizer, table.supervise))
+            store = _fill_store(place, reader, Renderer(tokenizer, table.supervise))
         prepared[name] = _lay_out(config, store, fingerprint, row_tokens=row_tokens)
     return prepared
 
 
-def _fill_store(place: Path, name: str, reader: SourceReader, renderer: Renderer) -> ExampleStore:
+def _fill_store(place: Path, reader: SourceReader, renderer: Renderer) -> ExampleStore:
     census = CensusTaker()
 
     def examples() -> Iterator[tuple[Example, bool]]:
@@ -153,7 +153,7 @@ def _fill_store(place: Path, name: str, reader: SourceReader, renderer: Renderer
         census.unknown = renderer.counts.unknown
         census.rewritten = renderer.counts.rewritten
 
-    return build_store(place, name, examples(), census=census)
+    return build_store(place, reader.name, examples(), census=census)
 
 
 def _lay_out(config: Config, store: ExampleStore, fingerprint: str, *, row_tokens: int) -> PreparedSource:
@@ -169,7 +169,7 @@ def _lay_out(config: Config, store: ExampleStore, fingerprint: str, *, row_token
         cutting=cutting,
         stream=stream,
         probe_rows=_probe_rows(config, store, row_tokens),
-        ledger=_ledger(store, cutting, stream, row_tokens),
+        ledger=_ledger(store, cutting, stream=stream, row_tokens=row_tokens),
     )
 
 
@@ -182,7 +182,7 @@ def _probe_rows(config: Config, store: ExampleStore, row_tokens: int) -> tuple[P
     return tuple(stream.row(stream.plan, number) for number in range(wanted))
 
 
-def _ledger(store: ExampleStore, cutting: Cutting, stream: RowStream, row_tokens: int) -> Ledger:
+def _ledger(store: ExampleStore, cutting: Cutting, *, stream: RowStream, row_tokens: int) -> Ledger:
     rows = store.index[~store.index["held_out"]]
     kept = int(cutting.pieces["length"].sum())
     capacity = max(1, len(stream.plan) * row_tokens)

@@ -88,17 +88,20 @@ def check_packing(sources: Mapping[str, PreparedSource]) -> Check:
             rows_seen += 1
             fault = fault or row_fault(pack, source.store)
         if fault:
-            kind: Kind = "lost-data"
-            if "twice" in fault:
-                kind = "duplicated-data"
-            elif "target" in fault or "position" in fault:
-                kind = "wrong-targets"
             message = f"source {source.name}: {fault}"
-            return Check(id="S5", name=name, passed=False, kind=kind, message=message, remedy=_OUR_FAULT)
+            return Check(
+                id="S5", name=name, passed=False, kind=_kind(fault), message=message, remedy=_OUR_FAULT
+            )
     message = (
         f"all pieces are placed exactly once; {rows_seen:,} rows were taken apart and compared token by token"
     )
     return Check(id="S5", name=name, passed=True, message=message, evidence={"rows": rows_seen})
+
+
+def _kind(fault: str) -> Kind:
+    if "twice" in fault:
+        return "duplicated-data"
+    return "wrong-targets" if "target" in fault or "position" in fault else "lost-data"
 
 
 _OUR_FAULT = "This is a fault of twosignal itself: please report it with this receipt."

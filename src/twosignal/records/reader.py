@@ -13,8 +13,8 @@ from typing import Any, Final, Literal, Self
 
 import numpy as np
 
+import twosignal.records.folder as places
 from twosignal.errors import RunError
-from twosignal.records import folder as places
 from twosignal.records.columns import Rows, read_rows
 from twosignal.records.events import Event, Kind
 from twosignal.records.journal import Journal

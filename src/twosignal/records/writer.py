@@ -30,8 +30,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final, Self, TypedDict
 
+import twosignal.records.folder as places
 from twosignal.errors import RunError, TwosignalError
-from twosignal.records import folder as places
 from twosignal.records.columns import CLOCK_COLUMNS, KEY_COLUMNS, Column, ColumnFile, read_rows
 from twosignal.records.events import FIRST_HASH, Event, chain, encode_event
 from twosignal.records.journal import Journal

@@ -76,11 +76,11 @@ def hub_fingerprint(dataset: HubInput) -> bytes:
     """
     digest = blake2b(f"{dataset.config}@{dataset.split}".encode(), digest_size=16)
     if dataset.is_local:
-        for path in sorted(Path(dataset.name).rglob("*")):
-            if path.is_file() and not path.name.startswith("."):
-                digest.update(path.relative_to(dataset.name).as_posix().encode())
-                with path.open("rb") as stream:
-                    digest.update(file_digest(stream, "blake2b").digest())
+        files = [p for p in sorted(Path(dataset.name).rglob("*")) if p.is_file() and not p.name.startswith(".")]
+        for path in files:
+            digest.update(path.relative_to(dataset.name).as_posix().encode())
+            with path.open("rb") as stream:
+                digest.update(file_digest(stream, "blake2b").digest())
         return digest.digest()
     library = _library(dataset)
     try:

@@ -1,7 +1,7 @@
 """The loop: takes a run that is set up, gives its outcome. Everything it sees goes through the recorder."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from twosignal.audits.finding import Finding, Verdict
@@ -37,7 +37,7 @@ class Running:
     """Lowest held-out loss at a checkpoint."""
     best_step: int | None = None
     """Step of that checkpoint."""
-    verdict: Verdict = Verdict(kind="continue", reason="nothing was sampled")
+    verdict: Verdict = field(default_factory=lambda: Verdict(kind="continue", reason="nothing was sampled"))
     """Newest word of the gate or of an alarm."""
 
     def parts(self) -> Resumable:

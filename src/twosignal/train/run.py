@@ -1,6 +1,7 @@
 """A whole run: takes a proved setup, trains it into a new run folder, or goes on with a run cut short; gives a `Result`."""
 
 import math
+import shutil
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,17 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import tomli_w
+import torch
 from rich.console import Console
 
 from twosignal.audits.gate import Gate
 from twosignal.config import Config
-from twosignal.errors import RunError
+from twosignal.errors import RunError, TwosignalError
 from twosignal.records.columns import learning_columns
 from twosignal.records.reader import Run, open_run
 from twosignal.records.storage import write_json_atomic
 from twosignal.records.writer import RunWriter
 from twosignal.runfile import config_hash
 from twosignal.tokens.render import Renderer
+from twosignal.train.agreement import check_inputs
 from twosignal.train.checkpoint import newest_checkpoint, read_state, restore_checkpoint
 from twosignal.train.loop import Outcome, Running, fit
 from twosignal.train.panel import Prompt, given_panel, held_out_panel
@@ -69,7 +72,11 @@ def start(setup: Setup, proved: Proved, *, folder: Path, runs_dir: Path, console
         now=datetime.now(),
     )
     with writer:
-        running = _begin(setup, proved, writer, console=console)
+        try:
+            running = _begin(setup, proved, writer, console=console)
+        except TwosignalError:
+            shutil.rmtree(writer.path, ignore_errors=True)
+            raise
         return _finish(running)
 
 
@@ -79,18 +86,17 @@ def resume(setup: Setup, run: Run, proved: Proved, *, console: Console) -> Resul
     Raises RunError when the run is over, damaged, or its data has changed.
     """
     with RunWriter.reopen(run.path) as writer:
+        check_inputs(run, {name: source.fingerprint for name, source in setup.sources.items()})
         checkpoint = newest_checkpoint(run.path)
         if checkpoint is None:
-            _check_inputs(setup, run)
             return _finish(_begin(setup, proved, writer, console=console, is_resumed=True))
-        _check_inputs(setup, run)
         state = read_state(checkpoint)
         running = _running(setup, writer, console=console)
         restore_checkpoint(checkpoint, running.parts())
         running.restore(state)
         running.recorder.open(resumed_from=running.step)
         running.recorder.resume(state)
-        console.print(f"going on with {run.id} after step {running.step}", highlight=False)
+        console.print(f"going on with {run.id} after step {running.step}")
         return _finish(running)
 
 
@@ -121,20 +127,28 @@ def run_config(run: Run) -> tuple[Config, Path]:
 
 def _begin(
     setup: Setup, proved: Proved, writer: RunWriter, *, console: Console, is_resumed: bool = False
-) -> Result:
+) -> Running:
     write_json_atomic(writer.path / "receipt.json", {**proved.receipt, "seconds": proved.seconds})
+    torch.manual_seed(setup.config.run.seed)  # what dropout draws from
     running = _running(setup, writer, console=console)
     running.recorder.open(resumed_from=0 if is_resumed else None)
     if is_resumed:
         running.recorder.resume(None)
     running.recorder.begin(_start_body(setup), proved.receipt, seconds=proved.seconds)
-    console.print(f"run folder: {writer.path}", highlight=False, soft_wrap=True)
-    return _finish(running)
+    console.print(f"run folder: {writer.path}", highlight=False, soft_wrap=True, markup=False)
+    return running
 
 
 def _finish(running: Running) -> Result:
-    with running.watch.showing():
-        outcome = fit(running)
+    try:
+        with running.watch.showing():
+            outcome = fit(running)
+    except KeyboardInterrupt:
+        running.recorder.give_up("interrupted")
+        raise
+    except Exception:
+        running.recorder.give_up("failed")
+        raise
     tokens, targets = running.watch.speed
     return Result(
         run=open_run(running.recorder.folder),
@@ -223,11 +237,3 @@ def _run_toml(setup: Setup, *, given: str, folder: Path) -> str:
     values["rows"]["tokens"] = setup.row_tokens
     values["resolved"] = {"config": given, "folder": str(folder.resolve()), "version": 1}
     return tomli_w.dumps(values)
-
-
-def _check_inputs(setup: Setup, state: Mapping[str, Any], checkpoint: Path) -> None:
-    for name, source in setup.sources.items():
-        if state["inputs"].get(name) != source.fingerprint:
-            message = f"the data of source {name} is not what the run was started with"
-            remedy = "Put the old data back, or start a new run with --resume never."
-            raise RunError(message, where=str(checkpoint), remedy=remedy)

@@ -1,0 +1,40 @@
+"""Fixtures of whole commands: takes nothing, gives a tiny corpus, a run trained on it once, and a way to give commands."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.processes import Ended
+from tests.end_to_end.toy import Toy, trained_toy, write_toy
+from twosignal.cli import main
+
+Command = Callable[..., Ended]
+
+
+@pytest.fixture
+def run_file(tmp_path: Path) -> Path:
+    """A run file with its data, to be spoiled by one test alone."""
+    return write_toy(tmp_path / "project")
+
+
+@pytest.fixture(scope="session")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Toy:
+    """A run that nothing disturbed, trained once for all tests that only read it."""
+    return trained_toy(tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture
+def command(capfd: pytest.CaptureFixture[str]) -> Command:
+    """Give a command in this process, which has imported everything already."""
+
+    def give(*arguments: object) -> Ended:
+        capfd.readouterr()
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as ending:
+            code = int(ending.code or 0)
+        out, err = capfd.readouterr()
+        return Ended(code=code, out=out, err=err)
+
+    return give
