@@ -29,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; no input of a user ends in a traceback."""
     options = parser().parse_args(arguments)
     _hide_foreign_bars()
+    _share_cores()
     try:
         module = importlib.import_module(f"twosignal.commands.{options.module}")
         code: int = module.run(options)
@@ -70,7 +71,7 @@ def _demo(command: Parser) -> None:
         "--out", type=Path, default=Path("runs"), metavar="DIR", help="runs folder (default: runs)"
     )
     command.add_argument("--minutes", type=float, default=3.0, metavar="M", help="training time (default: 3)")
-    command.add_argument("--no-dashboard", action="store_true", help="do not serve the live pages")
+    command.add_argument("--no-dashboard", action="store_true", help="accepted for scripts; this version serves no live pages")
     _json(command)
 
 
@@ -229,6 +230,11 @@ def _temperature(text: str) -> float:
         message = f"found {text!r}, expected a number from 0 on"
         raise argparse.ArgumentTypeError(message)
     return number
+
+
+def _share_cores() -> None:
+    """Let waiting threads sleep: spinning ones slow a step tenfold where other programs need the cores too."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def _hide_foreign_bars() -> None:

@@ -17,7 +17,7 @@ PLACES = ("river", "road", "gate")
 RUN_FILE = """\
 [run]
 name = "toy"
-steps = 60
+steps = 40
 
 [model]
 preset = "tiny"
@@ -48,7 +48,7 @@ rows = 2
 
 [samples]
 every = 10
-tokens = 40
+tokens = 24
 panel = 2
 
 [checkpoints]

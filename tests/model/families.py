@@ -53,6 +53,8 @@ FAMILIES: dict[str, tuple[str, str, dict[str, Any]]] = {
         "GptOssForCausalLM",
         {**COMMON, "sliding_window": WINDOW, "num_local_experts": 4},
     ),
+    "Granite": ("GraniteConfig", "GraniteForCausalLM", {**COMMON, "logits_scaling": 8.0}),
+    "Phi": ("PhiConfig", "PhiForCausalLM", {**COMMON, "num_key_value_heads": 4}),
     "GPT-2": ("GPT2Config", "GPT2LMHeadModel", GPT2),
 }
 

@@ -12,15 +12,12 @@ from twosignal.model.attention import hidden_states, packed_inputs
 from twosignal.model.head import measured_head
 from twosignal.model.isolation import isolate
 
-from .families import FAMILIES, VOCABULARY, flat, for_each, make, random_documents
-
-FAMILIES["Granite"] = ("GraniteConfig", "GraniteForCausalLM", {**FAMILIES["Llama"][2], "logits_scaling": 8.0})
-FAMILIES["Phi"] = ("PhiConfig", "PhiForCausalLM", {**FAMILIES["Llama"][2], "num_key_value_heads": 4})
+from .families import VOCABULARY, flat, for_each, make, random_documents
 
 BENT = ("Gemma2", "Granite")
 
 
-@for_each(tuple(FAMILIES))
+@for_each()
 def test_the_head_gives_the_models_own_logits_and_gradients(family: str) -> None:
     model = isolate(make(family))
     head = measured_head(model)

@@ -1,10 +1,16 @@
 """Attention by document equals the textbook formula under a dense mask."""
 
+from collections.abc import Callable
+from inspect import signature
+from typing import Any
+
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from twosignal.model import kernels
 from twosignal.model.kernels import Documents, Heads, Settings, under_mask, within_documents
 
 
@@ -82,3 +88,81 @@ def test_attention_stays_in_float32_on_a_cpu_under_autocast() -> None:
         assert torch.equal(within_documents(heads, documents, Settings()), exact)
         mixed = heads._replace(value=heads.value.bfloat16())
         assert within_documents(mixed, documents, Settings()).dtype == torch.float32
+
+
+def stand_in(query: Tensor, key: Tensor, value: Tensor, starts: Tensor, **asked: Any) -> Tensor:
+    """What torch's variable-length kernel is documented to give, on [tokens, heads, size]."""
+    left, right = asked["window_size"]
+    assert right == 0
+    heads = Heads(*(x.transpose(0, 1)[None] for x in (query, key, value)))
+    mask = dense_mask(starts.diff().tolist(), None if left < 0 else left + 1)
+    return textbook(heads, mask, Settings(scale=asked["scale"]))[0].to(query.dtype)
+
+
+def varlen_of_2_13(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    cu_seq_q: Tensor,
+    cu_seq_k: Tensor,
+    max_q: int,
+    max_k: int,
+    *,
+    scale: float | None = None,
+    window_size: tuple[int, int] = (-1, -1),
+    enable_gqa: bool = False,
+) -> Tensor:
+    """The signature of torch 2.13."""
+    assert enable_gqa == (query.shape[1] != key.shape[1])
+    assert cu_seq_q is cu_seq_k
+    assert max_q == max_k == 8
+    return stand_in(query, key, value, cu_seq_q, scale=scale, window_size=window_size)
+
+
+def varlen_of_2_10(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    cu_seq_q: Tensor,
+    cu_seq_k: Tensor,
+    max_q: int,
+    max_k: int,
+    is_causal: bool = False,
+) -> Tensor:
+    """The signature of torch 2.10: no window, no scale, no shared key heads."""
+    assert is_causal
+    assert cu_seq_q is cu_seq_k
+    assert query.shape == key.shape
+    assert max_q == max_k == 8
+    return stand_in(query, key, value, cu_seq_k, scale=None, window_size=(-1, 0))
+
+
+@pytest.mark.parametrize("kernel", [varlen_of_2_13, varlen_of_2_10])
+@pytest.mark.parametrize("window", [None, 3])
+@pytest.mark.parametrize("scale", [None, 0.7])
+def test_the_gpu_kernel_is_asked_for_the_same_attention(
+    monkeypatch: pytest.MonkeyPatch, kernel: Callable[..., Tensor], window: int | None, scale: float | None
+) -> None:
+    """Runs on a stand-in: the kernel itself needs a GPU."""
+    calls = []
+
+    def counted(*args: Any, **options: Any) -> Tensor:
+        calls.append(kernel)
+        return kernel(*args, **options)
+
+    monkeypatch.setattr(kernels, "varlen_attn", counted)
+    monkeypatch.setattr(kernels, "FLASH_OPTIONS", frozenset(signature(kernel).parameters))
+    heads = Heads(*(x.bfloat16() for x in random_heads(13)))
+    documents = Documents(lengths=(7, 1, 5), starts=torch.tensor([0, 7, 8, 13], dtype=torch.int32))
+    got = within_documents(heads, documents, Settings(window=window, scale=scale))
+    expected = textbook(heads, dense_mask([7, 1, 5], window), Settings(scale=scale))
+    assert got.shape == (1, 13, 4, 8)
+    assert (got - expected).abs().max() < 0.05
+    assert len(calls) == (0 if window and kernel is varlen_of_2_10 else 1)
+
+
+def test_float32_on_a_gpu_goes_document_by_document(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(kernels, "varlen_attn")
+    documents = Documents(lengths=(7, 6), starts=torch.tensor([0, 7, 13], dtype=torch.int32))
+    got = within_documents(random_heads(13), documents, Settings())
+    assert (got - textbook(random_heads(13), dense_mask([7, 6], None), Settings())).abs().max() < 1e-5

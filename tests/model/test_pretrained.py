@@ -58,7 +58,11 @@ def test_a_grown_model_with_tied_weights_survives_the_round_trip(saved: Path) ->
 
 
 def test_plain_files_are_written_and_no_pickle(saved: Path) -> None:
-    assert {path.name for path in saved.iterdir()} == {"config.json", "generation_config.json", "model.safetensors"}
+    assert {path.name for path in saved.iterdir()} == {
+        "config.json",
+        "generation_config.json",
+        "model.safetensors",
+    }
     assert json.loads((saved / "generation_config.json").read_text())["eos_token_id"] == [2, 3]
 
 
@@ -175,7 +179,17 @@ def test_the_context_is_that_of_the_positions() -> None:
 
 
 def test_the_context_ends_where_rotary_positions_would_depend_on_the_neighbours() -> None:
-    rope = {"rope_type": "dynamic", "rope_theta": 10000.0, "factor": 2.0, "original_max_position_embeddings": 48}
+    rope = {
+        "rope_type": "dynamic",
+        "rope_theta": 10000.0,
+        "factor": 2.0,
+        "original_max_position_embeddings": 48,
+    }
     assert context_limit(make("Llama", rope_parameters=rope)) == 48
-    plain = {"rope_type": "linear", "rope_theta": 10000.0, "factor": 2.0, "original_max_position_embeddings": 48}
+    plain = {
+        "rope_type": "linear",
+        "rope_theta": 10000.0,
+        "factor": 2.0,
+        "original_max_position_embeddings": 48,
+    }
     assert context_limit(make("Llama", rope_parameters=plain)) == 96

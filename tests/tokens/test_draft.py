@@ -2,8 +2,8 @@
 
 import pytest
 
-from twosignal.tokens.draft import Draft, Fixed, Segment, encode_drafts
-from twosignal.tokens.tokenizer import Tokenizer
+from twosignal.tokens.draft import Draft, Fixed, Segment, encode_drafts, mask_by_place
+from twosignal.tokens.tokenizer import Pieces, Tokenizer
 
 
 def test_control_tokens_and_texts_keep_their_order_and_flags(tiny: Tokenizer) -> None:
@@ -58,6 +58,11 @@ def test_the_quick_way_and_the_exact_way_agree(
     assert one.ids.tolist() == other.ids.tolist()
     assert one.supervised.tolist() == other.supervised.tolist()
     assert one.num_straddling == other.num_straddling
+
+
+def test_a_token_without_width_belongs_where_it_stands() -> None:
+    pieces = Pieces(ids=[1, 2, 3], offsets=[(0, 0), (0, 2), (2, 2)])
+    assert mask_by_place(pieces, ((2, False), (3, True))) == ([False, False, True], 0)
 
 
 def test_parts_of_one_character_go_the_way_of_the_character(tiny: Tokenizer) -> None:

@@ -95,6 +95,11 @@ def test_the_rule_says_which_turns_are_learned(
     assert supervised(Renderer(tiny, supervise), TWO_TURNS) == expected
 
 
+def test_the_last_answer_need_not_be_the_last_turn(tiny: Tokenizer) -> None:
+    conversation = saved.chat(("assistant", "ab"), ("assistant", "cab"), ("user", "ab"), ("tool", "ab"))
+    assert supervised(Renderer(tiny, "last"), conversation) == ["cab<|end|>"]
+
+
 def test_all_supervises_every_token_but_the_first(tiny: Tokenizer, chatml: Tokenizer) -> None:
     for tokenizer in (tiny, chatml):
         example = Renderer(tokenizer, "all").render(TWO_TURNS)

@@ -94,6 +94,8 @@ def test_no_space_is_put_in_front_of_a_text_that_goes_on() -> None:
     start, later = (tokenizer.encode_batch(["the cat"], is_start=flag)[0] for flag in (True, False))
     counts = tokenizer.token_bytes()
     assert (counts[start].sum(), counts[later].sum()) == (8, 7)
+    (forged,) = tokenizer.encode_batch([FORGED], is_start=False)
+    assert tokenizer.control_ids.isdisjoint(forged)
 
 
 def test_decoding_leaves_control_tokens_out_or_writes_them(tiny: Tokenizer) -> None:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -106,18 +106,20 @@ def learner_of(model: PreTrainedModel, *, autocast: torch.dtype | None = None) -
     )
 
 
-def config(folder: Path, *, source: Mapping[str, Any] | None = None, **tables: Mapping[str, Any]) -> Config:
+def config(*, source: Mapping[str, Any] | None = None, **tables: Mapping[str, Any]) -> Config:
     """A run file: byte tokens, a tiny preset, one source of chats; `tables` add to it or replace its keys."""
     values: dict[str, dict[str, Any]] = {
         "run": {"name": "small", "steps": 4},
         "model": {"preset": "tiny", "context": 64},
         "tokenizer": {"kind": "bytes"},
         "rows": {"tokens": 64, "per_step": 2},
-        "sources": {"chat": {"path": str(folder / "chat.jsonl"), **(source or {})}},
+        "sources": {"chat": {"path": "chat.jsonl", **(source or {})}},
         "samples": {"tokens": 4, "panel": 2, "every": 2},
         "probes": {"every": 2},
         "train": {"precision": "float32", "device": "cpu", "compile": "off"},
     }
+    if {"epochs", "tokens", "hours"} & tables.get("run", {}).keys():
+        del values["run"]["steps"]
     for name, table in tables.items():
         values[name] = {**values.get(name, {}), **table}
     return Config.model_validate(values)
@@ -137,15 +139,19 @@ def some_chats(number: int) -> list[list[tuple[str, str]]]:
 def small_setup(
     folder: Path, *, chats: int = 24, source: Mapping[str, Any] | None = None, **tables: Mapping[str, Any]
 ) -> Setup:
-    """A set-up run on `chats` conversations."""
+    """A set-up run on `chats` conversations, its grown model exchanged for a still smaller one."""
     write_chats(folder / "chat.jsonl", *some_chats(chats))
-    return build(config(folder, source=source, **tables), folder=folder, runs_dir=folder / "runs", say=quiet)
+    setup = build(config(source=source, **tables), folder=folder, runs_dir=folder / "runs", say=quiet)
+    shape = Shape(vocab=setup.vocabulary, is_tied=True, deviation=0.02, context=setup.context)
+    model = tiny_model("qwen3", shape, seed=setup.config.run.seed)
+    setup.learner = replace(setup.learner, model=model.train(), head=measured_head(model))
+    return setup
 
 
-def bare_setup(folder: Path, learner: Learner, *, rows_per_pass: int) -> Setup:
+def bare_setup(learner: Learner, *, rows_per_pass: int) -> Setup:
     """A set-up run without data, for what is given its rows."""
     return Setup(
-        config=config(folder),
+        config=config(),
         tokenizer=train_tokenizer([], kind="bytes", vocab=265),
         sources={},
         learner=learner,

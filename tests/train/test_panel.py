@@ -21,7 +21,7 @@ def tokenizer() -> Tokenizer:
 def prepared(folder: Path, tokenizer: Tokenizer, **sources: dict[str, Any]) -> dict[str, PreparedSource]:
     """Sources of which the last half is held out."""
     tables = {name: {"held_out": 0.5, "held_out_at": "end", **table} for name, table in sources.items()}
-    given = config(folder, sources=tables)
+    given = config(sources=tables)
     (folder / "chat.jsonl").touch()
     chosen = given.model_copy(update={"sources": {name: given.sources[name] for name in sources}})
     return prepare(chosen, tokenizer, folder=folder, cache=folder / "cache", row_tokens=128, say=quiet)
@@ -45,14 +45,15 @@ def test_a_conversation_is_cut_before_its_last_answer(tmp_path: Path, tokenizer:
 
 
 def test_a_document_gives_its_opening(tmp_path: Path, tokenizer: Tokenizer) -> None:
-    lines = ["never asked", "It was a bright cold day in April, and the clocks were striking."]
+    """The token that begins documents and 23 bytes; of a shorter one, all but its last token."""
+    lines = ["It was a bright cold day in April, and the clocks were striking.", "Short."]
     (tmp_path / "lines.txt").write_text("\n".join(lines) + "\n")
-    table = {"path": "lines.txt", "documents": "lines", "held_out": 0.8}
+    table = {"path": "lines.txt", "documents": "lines", "held_out": 1.0, "held_out_at": "hash"}
     sources = prepared(tmp_path, tokenizer, lines=table)
-    (prompt,) = held_out_panel(sources, tokenizer, size=1, longest=100)
-    assert len(prompt.ids) == DOCUMENT_PROMPT_TOKENS
-    assert prompt.ids[0] == tokenizer.bos_id
-    assert lines[1].startswith(prompt.text) or prompt.text in lines[1]
+    long, short = held_out_panel(sources, tokenizer, size=2, longest=100)
+    assert len(long.ids) == DOCUMENT_PROMPT_TOKENS == 24
+    assert long.ids[0] == short.ids[0] == tokenizer.bos_id
+    assert (long.text, short.text) == ("It was a bright cold da", "Short.")
 
 
 def test_prompts_are_drawn_in_turn_from_every_source(tmp_path: Path, tokenizer: Tokenizer) -> None:

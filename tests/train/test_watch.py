@@ -142,6 +142,7 @@ def test_a_signal_asks_for_an_end_after_the_step(number: signal.Signals) -> None
         assert not watch.interrupted
         os.kill(os.getpid(), number)
         assert watch.interrupted
+        watch.step(figures(1), {})
     assert signal.getsignal(number) is before
     assert screen.getvalue().startswith("stopping after this step")
 

@@ -51,7 +51,9 @@ def hidden_states(model: PreTrainedModel, ids: Tensor, positions: Tensor, length
     num_tokens = ids.numel()
     filler = -num_tokens % shape_step(ids.device)
     if filler:
-        ids, positions = (F.pad(x.reshape(-1), (0, filler)) for x in (ids, positions))
+        # An id of the row itself: a padding id at its end makes GPT-2 warn of a missing mask.
+        ids = torch.cat([ids.reshape(-1), ids.reshape(-1)[-1:].expand(filler)])
+        positions = F.pad(positions.reshape(-1), (0, filler))
         lengths = [*lengths, filler]
     states: Tensor = model.base_model(**packed_inputs(ids, positions, lengths)).last_hidden_state
     return states.squeeze(0)[:num_tokens]

@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers.cache_utils import Cache
 
 
-class KeyValueBuffers(Cache):  # type: ignore[misc]
+class KeyValueBuffers(Cache):
     """A cache of fixed capacity for transformers' layers; `used` columns hold something."""
 
     def __init__(self, capacity: int) -> None:

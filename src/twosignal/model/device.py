@@ -38,9 +38,9 @@ def autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:
 
 def _computes_in_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if platform.machine() in ("x86_64", "AMD64"):
-        return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+        return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
     # oneDNN has bfloat16 kernels for arm64 servers, not for macOS.
     is_arm_server = platform.system() == "Linux" and platform.machine() == "aarch64"
     return is_arm_server and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())

@@ -93,7 +93,8 @@ def within_documents(heads: Heads, documents: Documents, settings: Settings) -> 
     heads = _in_working_type(heads)
     if documents.starts is not None and _fits_flash(heads, settings):
         return _flash(heads, documents, settings)
-    return _by_document(heads, documents, settings)
+    out: Tensor = _by_document(heads, documents, settings)
+    return out
 
 
 def under_mask(heads: Heads, mask: Tensor | None, settings: Settings) -> Tensor:
@@ -136,7 +137,7 @@ def _attend(heads: Heads, settings: Settings, *, mask: Tensor | None) -> Tensor:
     return out.transpose(1, 2)
 
 
-@torch.compiler.disable  # type: ignore[untyped-decorator]
+@torch.compiler.disable
 def _by_document(heads: Heads, documents: Documents, settings: Settings) -> Tensor:
     device = heads.query.device
     runs = documents.runs
@@ -215,5 +216,8 @@ def _flash(heads: Heads, documents: Documents, settings: Settings) -> Tensor:
         heads = heads._replace(query=heads.query * (settings.scale * size**0.5))
     query, key, value = (x.squeeze(0).transpose(0, 1) for x in heads)
     starts, longest = documents.starts, documents.longest
-    out: Tensor = varlen_attn(query, key, value, starts, starts, longest, longest, **options)
+    assert starts is not None
+    out = varlen_attn(query, key, value, starts, starts, longest, longest, **options)
+    # A pair only where auxiliary results were asked for.
+    assert isinstance(out, Tensor)
     return out.unsqueeze(0)

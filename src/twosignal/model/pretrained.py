@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from twosignal.errors import InputError, RunError
@@ -35,7 +36,7 @@ def load_model(source: str, *, device: torch.device | str = "cpu") -> PreTrained
             trust_remote_code=False,
             output_loading_info=True,
         )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise _unreadable(source, place, error) from error
     if report["missing_keys"]:
         raise InputError(
@@ -44,7 +45,7 @@ def load_model(source: str, *, device: torch.device | str = "cpu") -> PreTrained
             found=f"no {min(report['missing_keys'])} and {len(report['missing_keys']) - 1} others missing",
             remedy="Give a model that was trained to predict the next token.",
         )
-    return isolate(model).to(device)
+    return isolate(model.to(device))
 
 
 def save_model(model: PreTrainedModel, folder: Path) -> None:

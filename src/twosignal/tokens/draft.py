@@ -70,7 +70,7 @@ def encode_drafts(tokenizer: Tokenizer, drafts: Sequence[Draft]) -> list[Encoded
             if mask is None:
                 pieces = tokenizer.encode_pieces([item.text], is_start=item.is_start)[0]
                 segment_ids = pieces.ids
-                mask, straddling = _mask_by_place(pieces, item.stretches)
+                mask, straddling = mask_by_place(pieces, item.stretches)
                 num_straddling += straddling
             ids += segment_ids
             supervised += mask
@@ -107,7 +107,7 @@ def _mask_by_head(
     return [first] * len(head) + [second] * (len(ids) - len(head))
 
 
-def _mask_by_place(pieces: Pieces, stretches: Sequence[tuple[int, bool]]) -> tuple[list[bool], int]:
+def mask_by_place(pieces: Pieces, stretches: Sequence[tuple[int, bool]]) -> tuple[list[bool], int]:
     """Return which tokens lie in supervised stretches entirely, and how many only in part."""
     length = stretches[-1][0]
     is_supervised = np.zeros(length + 1, np.int64)

@@ -79,7 +79,7 @@ class TemplateChat:
             if known is not None and not self._same_controls(program, known.program):
                 reason = "it writes other control tokens around these texts than around any others"
                 raise LayoutError(reason, remedy="Remove what the template looks for from the text.")
-            self.num_changed += 1
+            self.num_changed += not generation_prompt
             return fill_program(program, {})
         self.num_rewritten += known.num_rewritten
         return fill_program(known.program, filled)

@@ -134,11 +134,14 @@ def probe(run: Running) -> Verdict:
     for name, source in run.setup.sources.items():
         if source.probe_rows:
             loss = measure(run.setup.learner, source.probe_rows, rows_per_pass=run.setup.rows_per_pass)
-            by_source[name] = loss.whole
+            if loss.whole.count:
+                by_source[name] = loss.whole
     if not by_source:
         return Verdict(kind="continue", reason="no source has a held-out part", step=run.step)
-    shares = run.setup.mixer.shares
-    weight = sum(shares[name] for name in by_source) or 1.0
+    shares = {name: run.setup.mixer.shares[name] for name in by_source}
+    if not any(shares.values()):
+        shares = dict.fromkeys(by_source, 1.0)
+    weight = sum(shares.values())
     run.probe = sum(shares[name] * tally.mean for name, tally in by_source.items()) / weight
     verdict = run.gate.observe_probe(run.step, run.probe)
     run.recorder.probe(run.step, run.probe, by_source)

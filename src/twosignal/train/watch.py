@@ -31,7 +31,7 @@ class Watch:
         self.interrupted = False
         self._steps = steps
         self._printed_at = time.monotonic()
-        self._num_seen = self._tokens = self._targets = 0
+        self._num_seen = self._num_samplings = self._tokens = self._targets = 0
         self._seconds = 1e-9
         self._is_live = console.is_terminal
         self._progress = Progress(
@@ -102,7 +102,8 @@ class Watch:
         """Show the newest text: one prompt of the panel after the other."""
         if not bodies:
             return
-        body = bodies[step % len(bodies)]
+        body = bodies[self._num_samplings % len(bodies)]
+        self._num_samplings += 1
         text = " ".join(f"{body['prompt']}".split())[-100:], " ".join(f"{body['text']}".split())
         self._sample = Text.assemble(
             ("sample  ", "dim"), (text[0], "dim"), " ", (text[1][:SAMPLE_CHARACTERS], "green")

@@ -1,0 +1,228 @@
+"""The loop in small: what is measured, said and saved when, and what stops it."""
+
+import io
+import json
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from rich.console import Console
+
+from tests.train.small import small_setup, weights_of
+from twosignal.audits.finding import Verdict
+from twosignal.audits.gate import Gate
+from twosignal.records.columns import learning_columns
+from twosignal.records.reader import Run
+from twosignal.records.writer import RunWriter
+from twosignal.train.batch import measure
+from twosignal.train.loop import Running, fit, probe, save
+from twosignal.train.recorder import Recorder
+from twosignal.train.run import sampler_of
+from twosignal.train.setup import Setup
+from twosignal.train.watch import Watch
+
+HELD_OUT = {"held_out": 0.3, "held_out_at": "end"}
+
+
+@contextmanager
+def running(setup: Setup, folder: Path) -> Iterator[tuple[Running, Run]]:
+    """A run before its first step, with its folder open, and its records."""
+    writer = RunWriter.create(
+        folder / "runs",
+        "small",
+        run_toml="",
+        columns=learning_columns(setup.sources),
+        now=datetime(2026, 1, 1),
+    )
+    with writer:
+        recorder = Recorder(writer, sources=list(setup.sources), shares=setup.mixer.shares, keep=9)
+        run = Running(
+            setup=setup,
+            mover=setup.mover(),
+            rate=setup.learning_rate(),
+            gate=Gate(random_chance=setup.random_chance, unigram_loss=setup.unigram_loss),
+            sampler=sampler_of(setup),
+            recorder=recorder,
+            watch=Watch(Console(file=io.StringIO()), steps=setup.steps, done=0),
+        )
+        yield run, Run(path=writer.path)
+
+
+def two_sources(folder: Path, **tables: Any) -> Setup:
+    """Chats and lines of text, each with a held-out part."""
+    (folder / "lines.txt").write_text("".join(f"line number {n} of the text\n" for n in range(9)))
+    sources = {
+        "chat": {"path": "chat.jsonl", **HELD_OUT, "weight": 1.0},
+        "lines": {"path": "lines.txt", "documents": "lines", **HELD_OUT, "weight": 3.0},
+    }
+    return small_setup(folder, **{"sources": sources, "curriculum": {"policy": "fixed"}, **tables})
+
+
+def steps_of(run: Run, kind: Any) -> list[int]:
+    return [event.step for event in run.events(kind)]
+
+
+def test_the_held_out_loss_is_mixed_by_the_shares(tmp_path: Path) -> None:
+    setup = two_sources(tmp_path)
+    tallies = {
+        name: measure(setup.learner, source.probe_rows, rows_per_pass=2).whole
+        for name, source in setup.sources.items()
+    }
+    chat, lines = tallies["chat"].mean, tallies["lines"].mean
+    assert chat != lines
+    with running(setup, tmp_path) as (run, records):
+        assert probe(run).kind == "continue"
+        assert run.probe == pytest.approx(0.25 * chat + 0.75 * lines, rel=1e-6)
+        (event,) = records.probes()
+        assert event.number("loss") == run.probe
+        assert event.body["by_source"] == {
+            name: {"loss": pytest.approx(tally.mean), "targets": tally.count, "bytes": tally.num_bytes}
+            for name, tally in tallies.items()
+        }
+
+
+def test_a_source_that_is_not_trained_on_is_still_measured_and_never_counts_as_zero(tmp_path: Path) -> None:
+    """Only the source without a share has a held-out part: its own loss is the run's."""
+    sources = {
+        "chat": {"path": "chat.jsonl", **HELD_OUT, "weight": 0.0},
+        "lines": {"path": "lines.txt", "documents": "lines", "held_out": 0.0, "weight": 1.0},
+    }
+    setup = two_sources(tmp_path, sources=sources)
+    expected = measure(setup.learner, setup.sources["chat"].probe_rows, rows_per_pass=2).whole.mean
+    with running(setup, tmp_path) as (run, _):
+        probe(run)
+        assert run.probe == pytest.approx(expected, rel=1e-6)
+        assert run.probe > 1
+
+
+def test_a_run_without_anything_held_out_has_no_held_out_loss(tmp_path: Path) -> None:
+    setup = small_setup(tmp_path, chats=6, source={"held_out": 0.0})
+    with running(setup, tmp_path) as (run, records):
+        assert probe(run).reason == "no source has a held-out part"
+        assert math.isnan(run.probe)
+        assert records.probes() == []
+
+
+def test_probes_samples_and_checkpoints_come_at_their_steps(tmp_path: Path) -> None:
+    setup = small_setup(
+        tmp_path,
+        run={"steps": 7},
+        probes={"every": 3},
+        samples={"every": 2, "tokens": 3, "panel": 1},
+        checkpoints={"every": 5},
+    )
+    with running(setup, tmp_path) as (run, records):
+        outcome = fit(run)
+        assert steps_of(records, "probe") == [0, 3, 6, 7]
+        assert steps_of(records, "sample") == [2, 4, 6, 7]
+        assert steps_of(records, "checkpoint") == [5, 7]
+        assert steps_of(records, "verdict") == [0, 2, 3, 4, 6, 6, 7, 7]
+        assert records.steps()["step"].tolist() == [1, 2, 3, 4, 5, 6, 7]
+        (end,) = records.events("end")
+        assert (end.step, end.text("state")) == (7, "finished")
+        assert (outcome.step, outcome.interrupted, outcome.verdict.kind) == (7, False, "continue")
+        assert outcome.probe == records.probes()[-1].number("loss")
+
+
+def test_the_learning_rate_of_every_step_is_the_schedules(tmp_path: Path) -> None:
+    table = {"schedule": "linear", "warmup": 2, "learning_rate": 0.01, "end": 0.5}
+    setup = small_setup(tmp_path, run={"steps": 4}, train=table)
+    with running(setup, tmp_path) as (run, records):
+        fit(run)
+        assert records.steps()["learning_rate"].tolist() == pytest.approx([0.005, 0.01, 0.0075, 0.005])
+
+
+@pytest.mark.parametrize(("action", "steps", "state"), [("halt", [1], "halted"), ("note", [1, 2, 3], "finished")])
+def test_weights_that_are_not_numbers_stop_the_run_unless_it_is_told_to_note(
+    action: str, steps: list[int], state: str, tmp_path: Path
+) -> None:
+    setup = small_setup(tmp_path, run={"steps": 3}, gate={"action": action})
+    with torch.no_grad():
+        next(setup.learner.model.parameters()).view(-1)[:] = math.nan
+    with running(setup, tmp_path) as (run, records):
+        outcome = fit(run)
+        assert records.steps()["step"].tolist() == steps
+        assert steps_of(records, "finding") == steps
+        assert {event.text("id") for event in records.events("finding")} == {"non-finite"}
+        assert [event.text("state") for event in records.events("end")] == [state]
+        if action == "halt":
+            assert (outcome.verdict.kind, outcome.verdict.rule) == ("halt", "non-finite")
+            assert steps_of(records, "checkpoint") == []
+            assert [event.text("action") for event in records.events("action")] == ["halt"]
+
+
+def test_the_gate_stops_the_run_at_a_sampling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last checkpoint is the last healthy one: the step that is stopped at is not saved."""
+    setup = small_setup(tmp_path, run={"steps": 9}, checkpoints={"every": 1})
+
+    def verdict(_: Gate, step: int, __: object) -> Verdict:
+        return Verdict(kind="halt" if step == 4 else "continue", reason="loops", step=step, rule="loop")
+
+    monkeypatch.setattr(Gate, "observe_samples", verdict)
+    with running(setup, tmp_path) as (run, records):
+        outcome = fit(run)
+        assert (outcome.step, outcome.verdict.kind) == (4, "halt")
+        assert steps_of(records, "checkpoint") == [1, 2, 3]
+        assert steps_of(records, "end") == [4]
+
+
+def test_an_interrupted_run_is_saved_after_the_step_and_has_no_end(tmp_path: Path) -> None:
+    setup = small_setup(tmp_path, run={"steps": 5}, samples={"every": 4, "tokens": 2, "panel": 1})
+    with running(setup, tmp_path) as (run, records):
+        run.watch.interrupted = True
+        outcome = fit(run)
+        assert (outcome.step, outcome.interrupted) == (1, True)
+        assert [path.name for path in records.checkpoints()] == ["step-00000001"]
+        assert steps_of(records, "end") == steps_of(records, "checkpoint") == []
+
+
+def test_an_interruption_in_the_last_step_lets_the_run_finish(tmp_path: Path) -> None:
+    setup = small_setup(tmp_path, run={"steps": 1})
+    with running(setup, tmp_path) as (run, records):
+        run.watch.interrupted = True
+        assert not fit(run).interrupted
+        assert steps_of(records, "end") == [1]
+
+
+def test_the_best_checkpoint_is_that_of_the_lowest_held_out_loss(tmp_path: Path) -> None:
+    setup = small_setup(tmp_path)
+    best = []
+    with running(setup, tmp_path) as (run, _):
+        for step, loss in enumerate([3.0, 2.0, math.nan, 2.5, 2.0, 1.5], 1):
+            run.step, run.probe = step, loss
+            save(run)
+            best.append(run.best_step)
+    assert best == [1, 2, 2, 2, 2, 6]
+
+
+def test_what_a_run_knows_goes_through_json_and_back(tmp_path: Path) -> None:
+    setup = small_setup(tmp_path, chats=10, run={"steps": 6})
+    with running(setup, tmp_path) as (run, _):
+        fit(run)
+        state = json.loads(json.dumps(run.state()))
+    other = tmp_path / "other"
+    other.mkdir()
+    again = small_setup(other, chats=10, run={"steps": 6})
+    with running(again, other) as (fresh, _):
+        fresh.restore(state)
+        assert fresh.state() == run.state()
+        assert (fresh.step, fresh.probe, fresh.best_step) == (6, run.probe, run.best_step)
+    rows = [[list(row.ids) for row in one.draw_rows()] for one in (setup, again)]
+    assert rows[0] == rows[1]
+
+
+def test_rows_of_a_step_are_trained_on_once_in_an_epoch(tmp_path: Path) -> None:
+    setup = small_setup(tmp_path, run={"epochs": 1}, rows={"tokens": 64, "per_step": 1})
+    before = weights_of(setup.learner.model)
+    with running(setup, tmp_path) as (run, records):
+        fit(run)
+        ledger = setup.sources["chat"].ledger
+        assert len(records.steps()) == ledger.rows
+        assert records.steps()["targets"].sum() == ledger.targets_kept
+        assert records.steps()["tokens"].sum() == ledger.tokens
+    assert any(not torch.equal(p, before[n]) for n, p in setup.learner.model.named_parameters())
