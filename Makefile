@@ -27,7 +27,7 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 
 bench: $(VENV)/.dev
-	$(BIN)/twosignal bench --list
+	$(BIN)/twosignal bench
 
 clean:
 	rm -rf $(VENV) build dist

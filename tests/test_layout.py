@@ -14,7 +14,7 @@ SOURCE = ROOT / "src" / "twosignal"
 MODULES = sorted(SOURCE.rglob("*.py"))
 
 LAYERS = (
-    {"errors", "config"},
+    {"errors", "config", "doors"},
     {"runfile", "text"},
     {"tokens"},
     {"packs", "records"},

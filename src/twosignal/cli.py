@@ -71,7 +71,9 @@ def _demo(command: Parser) -> None:
         "--out", type=Path, default=Path("runs"), metavar="DIR", help="runs folder (default: runs)"
     )
     command.add_argument("--minutes", type=float, default=3.0, metavar="M", help="training time (default: 3)")
-    command.add_argument("--no-dashboard", action="store_true", help="accepted for scripts; this version serves no live pages")
+    command.add_argument(
+        "--no-dashboard", action="store_true", help="accepted for scripts; this version serves no live pages"
+    )
     _json(command)
 
 

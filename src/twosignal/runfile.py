@@ -64,8 +64,10 @@ def _read(path: Path) -> str:
         message = "there is no such run file"
         raise ConfigError(message, where=str(path), remedy=remedy) from error
     except (OSError, UnicodeDecodeError) as error:
-        message = f"the run file cannot be read: {error}"
-        raise ConfigError(message, where=str(path)) from error
+        message = "the run file cannot be read"
+        found = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+        remedy = "Give the path of a TOML file in UTF-8 that you may read."
+        raise ConfigError(message, where=str(path), found=found, remedy=remedy) from error
 
 
 def _apply(values: dict[str, Any], setting: str) -> None:

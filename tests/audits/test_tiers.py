@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from twosignal.audits.tiers import perplexity, tier_of
+from twosignal.audits.tiers import tier_of
+from twosignal.records.smoothing import perplexity
 
 CHANCE = math.log(8449)
 

@@ -92,10 +92,10 @@ def while_saving(*, delay: float = 0.0) -> Moment:
 
 
 def half_written(runs_dir: Path) -> set[tuple[Path, int]]:
-    """Return the folders of unfinished checkpoints, and when they were made."""
+    """Return the weights of unfinished checkpoints, and when they were written."""
     found = runs_dir.glob("*/checkpoints/.step-*.partial/model.safetensors")
     with suppress(FileNotFoundError):
-        return {(path, path.stat().st_ino) for path in found}
+        return {(path, path.stat().st_mtime_ns) for path in found}
     return set()
 
 

@@ -137,7 +137,9 @@ def test_the_learning_rate_of_every_step_is_the_schedules(tmp_path: Path) -> Non
         assert records.steps()["learning_rate"].tolist() == pytest.approx([0.005, 0.01, 0.0075, 0.005])
 
 
-@pytest.mark.parametrize(("action", "steps", "state"), [("halt", [1], "halted"), ("note", [1, 2, 3], "finished")])
+@pytest.mark.parametrize(
+    ("action", "steps", "state"), [("halt", [1], "halted"), ("note", [1, 2, 3], "finished")]
+)
 def test_weights_that_are_not_numbers_stop_the_run_unless_it_is_told_to_note(
     action: str, steps: list[int], state: str, tmp_path: Path
 ) -> None:

@@ -92,7 +92,9 @@ def test_a_run_is_proved_trained_and_recorded(tmp_path: Path) -> None:
         (True, "halt", "interrupted", 130),
     ],
 )
-def test_exit_codes(interrupted: bool, kind: Any, state: str, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_exit_codes(
+    interrupted: bool, kind: Any, state: str, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A run that was told to note a halt and went on to its end is done."""
     monkeypatch.setattr(Run, "state", property(lambda _: state))
     outcome = Outcome(step=1, probe=1.0, verdict=Verdict(kind=kind, reason=""), interrupted=interrupted)
@@ -242,7 +244,10 @@ def test_a_panel_is_drawn_from_what_is_held_out(tmp_path: Path) -> None:
 def test_the_users_own_prompts_come_first(tmp_path: Path) -> None:
     setup = small_setup(tmp_path, samples={"prompts": ["how are you?", "who?"]})
     panel = panel_of(setup)
-    assert [(prompt.text, prompt.source) for prompt in panel] == [("how are you?", "prompts"), ("who?", "prompts")]
+    assert [(prompt.text, prompt.source) for prompt in panel] == [
+        ("how are you?", "prompts"),
+        ("who?", "prompts"),
+    ]
     assert setup.tokenizer.decode(panel[0].ids, skip_special=False).endswith("<|end|><|assistant|>")
 
 

@@ -65,7 +65,7 @@ def test_a_number_of_tokens_that_is_none_is_a_sentence(value: str) -> None:
         token_count(value)
     assert str(error.value) == (
         f"[run]: run.tokens is not a number of tokens "
-        f"(found {value!r}; expected for example 20000000 or \"1B\")."
+        f'(found {value!r}; expected for example 20000000 or "1B").'
     )
 
 

@@ -13,7 +13,8 @@ from typing import Literal
 from twosignal.audits.finding import Finding
 from twosignal.audits.recorded import Sample
 from twosignal.audits.sampling import opening
-from twosignal.audits.tiers import ALERT_LOSS, Action, perplexity
+from twosignal.audits.tiers import ALERT_LOSS, Action
+from twosignal.records.smoothing import perplexity
 
 REPETITION_RATIO = 4.0
 """Bytes per compressed byte from which a text is repetitive; prose has 1.6."""

@@ -12,7 +12,7 @@ from twosignal.audits.finding import Finding
 from twosignal.audits.progress import SourceProgress
 from twosignal.audits.report import Report
 from twosignal.audits.sample_audit import TextCheck
-from twosignal.audits.tiers import perplexity
+from twosignal.records.smoothing import perplexity
 
 EXCERPT_CHARACTERS = 280
 EXCERPT_LINES = 8

@@ -19,9 +19,9 @@ from twosignal.audits.tiers import (
     WORSE_THAN_RANDOM,
     Action,
     Tier,
-    perplexity,
     tier_of,
 )
+from twosignal.records.smoothing import perplexity
 
 ALL_FOUR_PART = 30.0
 """Bigram and trigram part, each of 35, below which rule all-four flags a text."""

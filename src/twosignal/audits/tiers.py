@@ -54,11 +54,3 @@ def tier_of(loss: float, *, random_chance: float | None = None) -> Tier:
     if random_chance is not None and loss > random_chance:
         return WORSE_THAN_RANDOM
     return next(tier for tier in TIERS if loss < tier.below)
-
-
-def perplexity(loss: float) -> float:
-    """Return exp(loss); infinite where that overflows."""
-    try:
-        return math.exp(loss)
-    except OverflowError:
-        return math.inf

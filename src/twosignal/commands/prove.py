@@ -1,12 +1,14 @@
 """`twosignal prove CONFIG|RUN`: takes a run file or a run, gives the receipt; nothing is trained."""
 
 from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 
 from twosignal.commands.console import console_for, print_json
 from twosignal.config import Config
 from twosignal.errors import ConfigError
 from twosignal.prove.proof import prove
+from twosignal.prove.receipt import Receipt
 from twosignal.prove.show import show_receipt
 from twosignal.records.reader import open_run
 from twosignal.runfile import load_config
@@ -24,6 +26,17 @@ def run(options: Namespace) -> int:
         print_json(receipt.as_dict())
     receipt.raise_if_refused()
     return 0
+
+
+def prove_file(config: Path | str, *, settings: Sequence[str] = (), runs_dir: Path | str = "runs") -> Receipt:
+    """Return the receipt of a run file; nothing is trained, and a fault is in the receipt, not raised."""
+    path = Path(config)
+    loaded = load_config(path, settings)
+    return prove(build(loaded, folder=path.parent, runs_dir=Path(runs_dir), say=_say_nothing))
+
+
+def _say_nothing(line: str) -> None:
+    del line
 
 
 def _configuration(options: Namespace) -> tuple[Config, Path]:

@@ -1,6 +1,7 @@
 """`twosignal train CONFIG`: takes a run file, gives a trained run, or the sentence why not."""
 
 from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,19 @@ def run(options: Namespace) -> int:
         return report_finished(earlier, console, as_json=options.json)
     result = train_config(config, folder=folder, runs_dir=options.runs, earlier=earlier, console=console)
     return report(result, console, as_json=options.json)
+
+
+def train_file(config: Path | str, *, settings: Sequence[str] = (), runs_dir: Path | str = "runs") -> Result:
+    """Prove and train a run file, as `twosignal train CONFIG --set ...` does; figures go to stderr.
+
+    Raises a TwosignalError where the command would end with its exit code; a run halted by the gate is a
+    result whose `exit_code` is 3.
+    """
+    path = Path(config)
+    console = Console(stderr=True, highlight=False)
+    return train_config(
+        load_config(path, settings), folder=path.parent, runs_dir=Path(runs_dir), console=console
+    )
 
 
 def train_config(

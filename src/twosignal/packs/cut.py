@@ -60,7 +60,8 @@ def cut(
         supervised = store[int(number)].supervised
         kept = 0 if too_long == "drop" else whole_turns(supervised, row_tokens)
         counts["tokens"] += length - kept
-        left = targets - int(supervised[:kept].sum())
+        # The last token kept still has its successor as target, where that is supervised.
+        left = targets - int(supervised[1 : kept + 1].sum()) if kept else targets
         cause = "conversation longer than a row, " + ("later turns cut" if kept else "dropped")
         lost[cause] = lost.get(cause, 0) + left
         counts["cut" if kept else "dropped"] += 1

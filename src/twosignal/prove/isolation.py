@@ -16,6 +16,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from twosignal.model.attention import NAME, hidden_states
+from twosignal.model.modes import evaluating
 from twosignal.packs.pack import NO_TARGET, Pack
 from twosignal.prove.receipt import Check, not_applicable, worst
 from twosignal.train.batch import Learner, lay_batch
@@ -29,17 +30,13 @@ ROUTING_TOLERANCE = 1e-6
 
 def check_model(learner: Learner, rows: Sequence[Pack]) -> list[Check]:
     """Run P1, P3, P5 and P6 on the given rows; the model's mode and weights are left as they were."""
-    was_training = learner.model.training
-    learner.model.eval()
-    with torch.no_grad():
-        checks = [
+    with evaluating(learner.model):
+        return [
             worst([poke(learner, row) for row in rows]),
             worst([packed_against_alone(learner, row) for row in rows]),
             worst([label_poke(learner, row) for row in rows]),
             worst([causality(learner, row) for row in rows]),
         ]
-    learner.model.train(was_training)
-    return checks
 
 
 def poke(learner: Learner, row: Pack) -> Check:
@@ -133,12 +130,13 @@ def label_poke(learner: Learner, row: Pack) -> Check:
 
 
 def causality(learner: Learner, row: Pack) -> Check:
-    """P6: changing the last token must leave everything before it bit-identical."""
+    """P6: changing the last token of the longest segment must leave everything before it as it was."""
     name = "no token sees the future"
-    if len(row.ids) < 2:
-        return not_applicable("P6", name, "the row has one token")
-    last = len(row.ids) - 1
-    changed = _states(learner, _changed(learner, row, slice(last, None)))
+    longest = int(np.argmax(row.lengths))
+    if row.lengths[longest] < 2:
+        return not_applicable("P6", name, "no segment of the row has two tokens")
+    last = sum(row.lengths[: longest + 1]) - 1
+    changed = _states(learner, _changed(learner, row, slice(last, last + 1)))
     moved = _largest_move(_states(learner, row)[:last], changed[:last], 0)
     evidence = {"source": row.source, "largest_change": moved}
     if math.isnan(moved):

@@ -5,13 +5,14 @@ The names S4, S5, S6 and S8 are those of the design's list of checks.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from twosignal.config import Config
 from twosignal.curriculum.mixture import Mixer
 from twosignal.packs.pack import NO_TARGET, Pack
+from twosignal.packs.plan import Ints, RowPlan
 from twosignal.packs.prepare import Ledger, PreparedSource
 from twosignal.packs.store import ExampleStore
 from twosignal.prove.receipt import Check, Kind, not_applicable
@@ -44,6 +45,18 @@ def check_ledger(config: Config, ledgers: Mapping[str, Ledger]) -> Check:
 def _no_targets(config: Config, ledger: Ledger) -> Check | None:
     if ledger.targets:
         return None
+    evidence = {"source": ledger.source, "records": ledger.records, "targets": 0}
+    if ledger.held_out:
+        return Check(
+            id="S4",
+            name="",
+            passed=False,
+            kind="no-targets",
+            message=f"source {ledger.source}: all of its {ledger.held_out:,} examples are held out, "
+            "none is left to train on",
+            evidence=evidence,
+            remedy="Lower held_out for this source, or give it more records.",
+        )
     rule = config.sources[ledger.source].supervise
     rule_text = (
         rule if isinstance(rule, str) else f"role {rule.role}" + (f", name {rule.name}" if rule.name else "")
@@ -55,7 +68,7 @@ def _no_targets(config: Config, ledger: Ledger) -> Check | None:
         kind="no-targets",
         message=f"source {ledger.source}: not one of its {ledger.records:,} records has a turn to learn "
         f'under supervise = "{rule_text}"',
-        evidence={"source": ledger.source, "records": ledger.records, "targets": 0},
+        evidence=evidence,
         remedy='Check the roles of the messages, or set supervise = "all" for this source.',
     )
 
@@ -78,6 +91,13 @@ def _too_much_lost(config: Config, ledger: Ledger) -> Check | None:
     )
 
 
+class Fault(NamedTuple):
+    """What is wrong with a row or a plan."""
+
+    kind: Kind
+    sentence: str
+
+
 def check_packing(sources: Mapping[str, PreparedSource]) -> Check:
     """S5: packing is a permutation; its inverse gives back every token, position and target."""
     name = "packing loses, doubles and shifts nothing"
@@ -88,20 +108,14 @@ def check_packing(sources: Mapping[str, PreparedSource]) -> Check:
             rows_seen += 1
             fault = fault or row_fault(pack, source.store)
         if fault:
-            message = f"source {source.name}: {fault}"
+            message = f"source {source.name}: {fault.sentence}"
             return Check(
-                id="S5", name=name, passed=False, kind=_kind(fault), message=message, remedy=_OUR_FAULT
+                id="S5", name=name, passed=False, kind=fault.kind, message=message, remedy=_OUR_FAULT
             )
     message = (
         f"all pieces are placed exactly once; {rows_seen:,} rows were taken apart and compared token by token"
     )
     return Check(id="S5", name=name, passed=True, message=message, evidence={"rows": rows_seen})
-
-
-def _kind(fault: str) -> Kind:
-    if "twice" in fault:
-        return "duplicated-data"
-    return "wrong-targets" if "target" in fault or "position" in fault else "lost-data"
 
 
 _OUR_FAULT = "This is a fault of twosignal itself: please report it with this receipt."
@@ -115,22 +129,27 @@ def _some_rows(source: PreparedSource) -> Iterator[Pack]:
         yield source.stream.row(source.stream.plan, int(number))
 
 
-def _coverage_fault(source: PreparedSource) -> str:
-    """Return what is wrong with the plan as a whole, or nothing."""
-    plan, pieces = source.stream.plan, source.stream.pieces
+def _coverage_fault(source: PreparedSource) -> Fault | None:
+    """Return what is wrong with the plan as a whole, or None."""
+    plan, pieces, ledger = source.stream.plan, source.stream.pieces, source.ledger
     times = np.bincount(plan.members, minlength=len(pieces))
     if (times > 1).any():
-        return f"{int((times > 1).sum())} pieces stand twice in the rows"
+        return Fault("duplicated-data", f"{int((times > 1).sum())} pieces stand twice in the rows")
     if (times == 0).any():
-        return f"{int((times == 0).sum())} pieces stand in no row"
+        return Fault("lost-data", f"{int((times == 0).sum())} pieces stand in no row")
     placed = int(pieces["length"].sum())
-    if placed + source.ledger.tokens_lost != source.ledger.tokens:
-        return f"{placed:,} tokens placed and {source.ledger.tokens_lost:,} lost are not {source.ledger.tokens:,}"
-    return ""
+    if placed + ledger.tokens_lost != ledger.tokens:
+        sentence = f"{placed:,} tokens placed and {ledger.tokens_lost:,} lost are not {ledger.tokens:,}"
+        return Fault("lost-data", sentence)
+    targets = int(_targets_of_pieces(source).sum())
+    if targets != ledger.targets_kept:
+        sentence = f"the rows hold {targets:,} targets, and {ledger.targets_kept:,} are told of"
+        return Fault("wrong-targets", sentence)
+    return None
 
 
-def row_fault(pack: Pack, store: ExampleStore) -> str:
-    """Take one row apart and compare it with the examples it was made of; return what differs, or nothing."""
+def row_fault(pack: Pack, store: ExampleStore) -> Fault | None:
+    """Take one row apart and compare it with the examples it was made of; return what differs, or None."""
     at = 0
     for segment in pack.segments:
         example = store[segment.example]
@@ -140,29 +159,24 @@ def row_fault(pack: Pack, store: ExampleStore) -> str:
         learned = np.append(example.supervised[1:], False)[segment.start : end]
         expected = np.where(learned, after, NO_TARGET)
         if not np.array_equal(pack.ids[part], example.ids[segment.start : end]):
-            return f"tokens of {segment.origin} are not what was rendered"
+            return Fault("lost-data", f"tokens of {segment.origin} are not what was rendered")
         if not np.array_equal(pack.targets[part], expected):
-            return f"targets of {segment.origin} are not the successors of its tokens"
+            return Fault("wrong-targets", f"targets of {segment.origin} are not the successors of its tokens")
         if not np.array_equal(pack.positions[part], np.arange(segment.length)):
-            return f"positions of {segment.origin} do not start at 0"
+            return Fault("wrong-targets", f"positions of {segment.origin} do not start at 0")
         at += segment.length
-    return "" if at == len(pack.ids) else f"a row holds {len(pack.ids)} tokens, its segments {at}"
+    return None
 
 
 def check_census(sources: Mapping[str, PreparedSource], mixer: Mixer, *, steps: int, per_step: int) -> Check:
     """S6: no optimizer step is without targets."""
     name = "every step has targets"
-    counts = {n: _targets_per_row(source) for n, source in sources.items()}
-    empty = sum(int((c == 0).sum()) for c in counts.values())
+    supplies = {n: _Supply(source) for n, source in sources.items()}
+    empty = sum(int((supply.counts == 0).sum()) for supply in supplies.values())
     walk = Mixer(mixer.shares)
-    at = dict.fromkeys(counts, 0)
     fewest: int | None = None
     for step in range(1, min(steps, STEPS_COUNTED) + 1):
-        targets = 0
-        for _ in range(per_step):
-            source = walk.choose()
-            targets += int(counts[source][at[source] % len(counts[source])])
-            at[source] += 1
+        targets = sum(supplies[walk.choose()].draw() for _ in range(per_step))
         fewest = targets if fewest is None else min(fewest, targets)
         if not targets:
             return Check(
@@ -184,19 +198,42 @@ def check_census(sources: Mapping[str, PreparedSource], mixer: Mixer, *, steps: 
     )
 
 
-def _targets_per_row(source: PreparedSource) -> npt.NDArray[np.int64]:
-    store, pieces, plan = source.store, source.stream.pieces, source.stream.plan
+class _Supply:
+    """The target counts of a source's rows, in the order in which the rows will be drawn."""
+
+    def __init__(self, source: PreparedSource) -> None:
+        self._stream = source.stream
+        self._of_pieces = _targets_of_pieces(source)
+        self.counts = self._of_rows(source.stream.plan)
+        self._epoch = self._at = 0
+
+    def draw(self) -> int:
+        """Return the targets of the next row and move on."""
+        if self._at == len(self.counts):
+            self._epoch, self._at = self._epoch + 1, 0
+            # Where every piece has targets no row is without, however they are packed.
+            if not self._of_pieces.all():
+                self.counts = self._of_rows(self._stream.plan_of(epoch=self._epoch))
+        self._at += 1
+        return int(self.counts[self._at - 1])
+
+    def _of_rows(self, plan: RowPlan) -> Ints:
+        return np.add.reduceat(self._of_pieces[plan.members], plan.offsets[:-1])
+
+
+def _targets_of_pieces(source: PreparedSource) -> Ints:
+    store, pieces = source.store, source.stream.pieces
     targets = store.index["targets"][pieces["example"]].astype(np.int64)
     partial = np.flatnonzero(pieces["length"] != store.index["length"][pieces["example"]])
     for number in partial:
         piece = pieces[number]
         start, end = int(piece["start"]), int(piece["start"]) + int(piece["length"])
         targets[number] = int(store[int(piece["example"])].supervised[start + 1 : end + 1].sum())
-    return np.add.reduceat(targets[plan.members], plan.offsets[:-1]) if len(plan) else targets[:0]
+    return targets
 
 
 def check_end_of_turn(sources: Mapping[str, PreparedSource], tokenizer: Tokenizer) -> Check:
-    """S8: every supervised turn ends with the token that ends a turn, once."""
+    """S8: every supervised turn ends with the token that ends a turn."""
     name = "the end of every learned turn is learned"
     end = tokenizer.end_of_turn_id
     if end is None:

@@ -2,7 +2,9 @@
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from twosignal.packs.prepare import Ledger
 from twosignal.prove.receipt import Receipt
 
 _MARKS = {True: "[green]pass[/]", False: "[red]fail[/]", None: "[dim]n/a[/]"}
@@ -15,7 +17,7 @@ def show_receipt(receipt: Receipt, console: Console) -> None:
         table.add_column(heading, justify="left" if heading == "source" else "right")
     for one in receipt.ledgers:
         table.add_row(
-            one.source,
+            Text(one.source),
             f"{one.records:,}",
             f"{one.conversations + one.documents:,}",
             f"{one.tokens:,}",
@@ -27,22 +29,23 @@ def show_receipt(receipt: Receipt, console: Console) -> None:
         )
     console.print(table)
     for one in receipt.ledgers:
-        if one.bad:
-            console.print(
-                f"  {one.source}: {one.bad:,} malformed records were skipped, first {one.first_bad}",
-                highlight=False,
-            )
-        if one.without_targets:
-            console.print(
-                f"  {one.source}: {one.without_targets:,} records have nothing to learn and were left out"
-            )
-        for cause, lost in one.targets_lost.items():
-            console.print(f"  {one.source}: {lost:,} targets lost: {cause}")
+        for line in _remarks(one):
+            console.print(Text(f"  {one.source}: {line}"))
     checks = Table(title="proof", title_justify="left", box=None, pad_edge=False)
     for heading in ("", "", "check", "found"):
         checks.add_column(heading, overflow="fold")
     for check in receipt.checks:
-        checks.add_row(check.id, _MARKS[check.passed], check.name, check.message)
+        checks.add_row(check.id, _MARKS[check.passed], Text(check.name), Text(check.message))
         if check.passed is False and check.remedy:
-            checks.add_row("", "", "", f"[bold]{check.remedy}[/]")
+            checks.add_row("", "", "", Text(check.remedy, "bold"))
     console.print(checks)
+
+
+def _remarks(ledger: Ledger) -> list[str]:
+    """Return what was left out or lost, cause by cause; names and texts of the data may look like markup."""
+    lines = []
+    if ledger.bad:
+        lines.append(f"{ledger.bad:,} malformed records were skipped, first {ledger.first_bad}")
+    if ledger.without_targets:
+        lines.append(f"{ledger.without_targets:,} records have nothing to learn and were left out")
+    return lines + [f"{lost:,} targets lost: {cause}" for cause, lost in ledger.targets_lost.items()]

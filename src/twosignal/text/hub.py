@@ -76,7 +76,9 @@ def hub_fingerprint(dataset: HubInput) -> bytes:
     """
     digest = blake2b(f"{dataset.config}@{dataset.split}".encode(), digest_size=16)
     if dataset.is_local:
-        files = [p for p in sorted(Path(dataset.name).rglob("*")) if p.is_file() and not p.name.startswith(".")]
+        files = [
+            p for p in sorted(Path(dataset.name).rglob("*")) if p.is_file() and not p.name.startswith(".")
+        ]
         for path in files:
             digest.update(path.relative_to(dataset.name).as_posix().encode())
             with path.open("rb") as stream:

@@ -9,6 +9,7 @@ from transformers import AutoConfig
 from twosignal.config import Config
 from twosignal.errors import ConfigError, InputError
 from twosignal.model.presets import find_preset
+from twosignal.model.pretrained import find_model
 from twosignal.packs.prepare import PreparedSource, grow_tokenizer, prepare
 from twosignal.tokens.pretrained import load_tokenizer
 from twosignal.tokens.tokenizer import Tokenizer
@@ -39,8 +40,9 @@ def prepare_data(config: Config, *, folder: Path, runs_dir: Path, say: Callable[
     row_tokens = config.rows.tokens or min(LONGEST_DEFAULT_ROW, context)
     if row_tokens > context:
         message = "rows are longer than the model's context"
-        expected = f"at most {context}"
-        raise ConfigError(message, where="[rows]", found=f"tokens = {row_tokens}", expected=expected)
+        found, expected = f"tokens = {row_tokens}", f"at most {context}"
+        remedy = "Lower rows.tokens" + (", or raise model.context." if config.model.preset else ".")
+        raise ConfigError(message, where="[rows]", found=found, expected=expected, remedy=remedy)
     if config.model.source is not None:
         tokenizer = load_tokenizer(local(config.model.source, folder))
     elif config.tokenizer.source is not None:
@@ -62,11 +64,11 @@ def _context(config: Config, folder: Path) -> int:
     if config.model.preset is not None:
         own = find_preset(config.model.preset).context
         return config.model.context or max(own, config.rows.tokens or 0)
-    source = local(config.model.source or "", folder)
+    source = find_model(local(config.model.source or "", folder))
     try:
-        model_config = AutoConfig.from_pretrained(source)
+        model_config = AutoConfig.from_pretrained(source, trust_remote_code=False)
     except (OSError, ValueError) as error:
-        message = f"there is no model configuration: {str(error).splitlines()[0]}"
+        message = f"the model's configuration cannot be read: {str(error).splitlines()[0]}"
         remedy = "Give a folder with config.json and model.safetensors, or a hub id."
         raise InputError(message, where=f"model.from = {source}", remedy=remedy) from error
     return context_of(model_config)

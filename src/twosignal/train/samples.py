@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from twosignal.audits.coherence import classic_score
-from twosignal.audits.tiers import perplexity, tier_of
+from twosignal.audits.tiers import tier_of
 from twosignal.config import SamplesTable
 from twosignal.model.generate import Sampling, generate
+from twosignal.records.smoothing import perplexity
 from twosignal.tokens.tokenizer import Tokenizer
 from twosignal.train.batch import Learner
 from twosignal.train.panel import Prompt

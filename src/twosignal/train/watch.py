@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from twosignal.audits.finding import Verdict
-from twosignal.audits.tiers import perplexity
+from twosignal.records.smoothing import perplexity
 from twosignal.train.loss import Tally
 from twosignal.train.step import StepFigures
 
