@@ -97,7 +97,7 @@ def run_peer(place: Path, environment: dict[str, str]) -> dict[str, float]:
         capture_output=True,
         text=True,
     )
-    return {"seconds": seconds, "loss": float(judged.stdout)}
+    return {"seconds": seconds, "loss": float(judged.stdout.splitlines()[-1])}
 
 
 def run_ours(text: Path, runs: Path, environment: dict[str, str]) -> dict[str, float]:

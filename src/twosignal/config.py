@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
+SourceName = Annotated[str, Field(pattern=r"^\w[\w.-]{0,63}$")]
+"""A source's name is a part of file names, column names and lines on screen."""
 
 
 class Table(BaseModel):
@@ -216,7 +218,7 @@ class Config(Table):
 
     run: RunTable
     model: ModelTable
-    sources: Annotated[dict[str, SourceTable], Field(min_length=1)]
+    sources: Annotated[dict[SourceName, SourceTable], Field(min_length=1)]
     tokenizer: TokenizerTable = TokenizerTable()
     rows: RowsTable = RowsTable()
     train: TrainTable = TrainTable()

@@ -113,11 +113,13 @@ def _sentence(details: ErrorDetails, location: Sequence[str], where: str) -> Con
     expected = expected[0].lower() + expected[1:]
     if details["type"] == "value_error":
         return ConfigError(f"[{dotted}] {expected}", where=where)
+    if details["type"] == "string_pattern_mismatch":
+        expected = "a name made of letters, digits, dot, dash and underscore"
     return ConfigError(
-        f"{dotted} has a wrong value",
+        f"{dotted[:80]} has a wrong value",
         where=where,
         found=repr(details["input"])[:80],
-        expected=expected.removeprefix("input should be ").removeprefix("string should match pattern "),
+        expected=expected.removeprefix("input should be "),
     )
 
 

@@ -57,11 +57,15 @@ class Pack:
         return [segment.length for segment in self.segments]
 
 
-def aligned_targets(example: Example) -> Ids:
-    """Return the target of every token of a whole example: its successor where that is supervised."""
-    targets = np.full(len(example.ids), NO_TARGET, np.int32)
-    learned = example.supervised[1:]
-    targets[:-1][learned] = example.ids[1:][learned]
+def aligned_targets(example: Example, start: int = 0, length: int | None = None) -> Ids:
+    """Return the target of every token of an example, or of a piece of it: its successor where that is supervised.
+
+    The last token of a piece has its true successor, outside the piece, as target.
+    """
+    end = len(example.ids) if length is None else start + length
+    targets = np.full(end - start, NO_TARGET, np.int32)
+    learned = example.supervised[start + 1 : end + 1]
+    targets[: len(learned)][learned] = example.ids[start + 1 : end + 1][learned]
     return targets
 
 
@@ -72,7 +76,7 @@ def lay_row(source: str, parts: Sequence[tuple[int, int, int, Example]]) -> Pack
     return Pack(
         source=source,
         ids=np.concatenate([e.ids[span] for e, span in zip(examples, spans, strict=True)]),
-        targets=np.concatenate([aligned_targets(e)[span] for e, span in zip(examples, spans, strict=True)]),
+        targets=np.concatenate([aligned_targets(e, start, length) for _, start, length, e in parts]),
         positions=np.concatenate([np.arange(length, dtype=np.int32) for _, _, length, _ in parts]),
         segments=tuple(
             Segment(example=number, start=start, length=length, origin=example.origin)

@@ -155,9 +155,11 @@ def row_fault(pack: Pack, store: ExampleStore) -> Fault | None:
         example = store[segment.example]
         part = slice(at, at + segment.length)
         end = segment.start + segment.length
-        after = np.append(example.ids[1:], 0)[segment.start : end]
-        learned = np.append(example.supervised[1:], False)[segment.start : end]
-        expected = np.where(learned, after, NO_TARGET)
+        is_learned = example.supervised[segment.start + 1 : end + 1]
+        expected = np.full(segment.length, NO_TARGET)
+        expected[: len(is_learned)] = np.where(
+            is_learned, example.ids[segment.start + 1 : end + 1], NO_TARGET
+        )
         if not np.array_equal(pack.ids[part], example.ids[segment.start : end]):
             return Fault("lost-data", f"tokens of {segment.origin} are not what was rendered")
         if not np.array_equal(pack.targets[part], expected):

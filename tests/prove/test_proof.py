@@ -1,0 +1,74 @@
+"""The whole proof: every check in its order, on rows that have neighbours, and nothing changed by it."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.train.small import small_setup, weights_of, write_chats
+from twosignal.prove import proof as proof_module
+from twosignal.prove.proof import prove
+from twosignal.train.batch import Learner
+
+ALL = ["S4", "S5", "S6", "S8", "P1", "P3", "P5", "P6"]
+
+
+def test_a_sound_run_passes_every_check(tmp_path: Path) -> None:
+    setup = small_setup(tmp_path)
+    receipt = prove(setup)
+    assert [check.id for check in receipt.checks] == ALL
+    assert [check.passed for check in receipt.checks] == [True] * len(ALL)
+    assert receipt.passed
+    assert receipt.steps == 4
+    assert receipt.seconds > 0
+    assert receipt.as_dict()["targets"] == setup.sources["chat"].ledger.targets_kept
+
+
+def test_the_proof_changes_nothing(tmp_path: Path) -> None:
+    setup = small_setup(tmp_path)
+    before, random_state = weights_of(setup.learner.model), torch.get_rng_state()
+    training = [module.training for module in setup.learner.model.modules()]
+    prove(setup)
+    assert all(torch.equal(weight, before[n]) for n, weight in weights_of(setup.learner.model).items())
+    assert [module.training for module in setup.learner.model.modules()] == training
+    assert setup.sources["chat"].stream.cursor == {"epoch": 0, "row": 0}
+    assert setup.mixer.credit == {"chat": 0.0}
+    assert torch.equal(torch.get_rng_state(), random_state)
+    assert all(p.grad is None for p in setup.learner.model.parameters())
+
+
+def test_the_same_inputs_give_the_same_receipt(tmp_path: Path) -> None:
+    first, second = (prove(small_setup(tmp_path)).as_dict(clock=False) for _ in range(2))
+    assert first == second
+
+
+def test_model_checks_run_on_a_crowded_row_of_each_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One source has only rows of one conversation, which is all that can be had of it."""
+    names = ("one", "two", "three", "four", "five")
+    for name in names:
+        size = 40 if name == "two" else 2
+        chats = [[("user", "q"), ("assistant", f"{n}" * size)] for n in range(9)]
+        write_chats(tmp_path / f"{name}.jsonl", *chats)
+    sources = {name: {"path": f"{name}.jsonl", "held_out": 0.0} for name in names}
+    sources["one"]["path"] = "one.jsonl"
+    setup = small_setup(tmp_path, sources={"chat": {"path": "chat.jsonl"}, **sources})
+    seen = {}
+
+    def look(_: Learner, rows: list[object]) -> list[object]:
+        seen.update({row.source: len(row.segments) for row in rows})  # type: ignore[attr-defined]
+        return []
+
+    monkeypatch.setattr(proof_module, "check_model", look)
+    prove(setup)
+    assert list(seen) == ["chat", "one", "two", "three"]
+    assert seen["two"] == 1
+    assert min(count for name, count in seen.items() if name != "two") > 1
+
+
+def test_without_packing_there_are_no_neighbours_to_see(tmp_path: Path) -> None:
+    receipt = prove(small_setup(tmp_path, rows={"packing": False}))
+    passed = {check.id: check.passed for check in receipt.checks}
+    assert passed["P1"] is None
+    assert receipt.passed
