@@ -96,9 +96,10 @@ def _default(field: FieldInfo) -> str:
 
 
 def _table(annotation: Any) -> type[BaseModel]:
+    """Return the table class inside a type expression such as dict[str, SourceTable]."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    return next(_table(inner) for inner in get_args(annotation) if inner is not str)
+    return _table(get_args(annotation)[-1])
 
 
 def _sentence(table: type[BaseModel]) -> str:

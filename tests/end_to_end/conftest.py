@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from transformers.utils import logging
 
 from tests.end_to_end.processes import Ended
 from tests.end_to_end.toy import Toy, trained_toy, write_toy
@@ -26,7 +27,9 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Toy:
 
 @pytest.fixture
 def command(capfd: pytest.CaptureFixture[str]) -> Command:
-    """Give a command in this process, which has imported everything already."""
+    """Give a command in this process, which may have imported everything already."""
+    # A process whose stderr is no terminal shows no foreign bars, if told so before it imports transformers.
+    logging.disable_progress_bar()
 
     def give(*arguments: object) -> Ended:
         capfd.readouterr()

@@ -7,6 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, BertConfig, BertModel, PreTrainedModel, T5Config, T5Model
+from transformers.utils import logging
 
 from twosignal.errors import InputError, RefusedError, RunError
 from twosignal.model.attention import packed_inputs
@@ -64,6 +65,27 @@ def test_plain_files_are_written_and_no_pickle(saved: Path) -> None:
         "model.safetensors",
     }
     assert json.loads((saved / "generation_config.json").read_text())["eos_token_id"] == [2, 3]
+
+
+def test_no_progress_bar_is_drawn(saved: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    was_shown = logging.is_progress_bar_enabled()
+    save_model(load_model(str(saved)), tmp_path)
+    assert "%" not in capfd.readouterr().err
+    assert logging.is_progress_bar_enabled() == was_shown
+
+
+def test_settings_of_generation_that_transformers_calls_invalid_are_saved_all_the_same(
+    saved: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    for name in ("config.json", "model.safetensors"):
+        (folder / name).write_bytes((saved / name).read_bytes())
+    settings = {"do_sample": False, "temperature": 0.3, "eos_token_id": 2}
+    (folder / "generation_config.json").write_text(json.dumps(settings))
+    save_model(load_model(str(folder)), tmp_path)
+    assert (tmp_path / "model.safetensors").is_file()
+    assert (tmp_path / "config.json").is_file()
 
 
 def test_half_precision_weights_are_loaded_in_float32(tmp_path: Path) -> None:

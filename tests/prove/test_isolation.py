@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as functional
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from tests.train.small import FAMILIES, learner_of, row, stock_losses, stock_model, tiny_model, weights_of
-from twosignal.model import kernels
 from twosignal.model.attention import hidden_states
 from twosignal.packs.pack import NO_TARGET, Pack
 from twosignal.prove import isolation
@@ -104,27 +104,28 @@ def test_the_smallest_leak_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     assert kinds(learner_of(tiny_model())) == {"P1": "leak"}
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_attention_that_looks_ahead_is_found(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = kernels.F.scaled_dot_product_attention
+def look_ahead(patch: pytest.MonkeyPatch) -> None:
+    """Take the causal order out of our attention."""
+    plain = functional.scaled_dot_product_attention
 
     def both_ways(*heads: Tensor, **options: Any) -> Tensor:
-        return plain(*heads, **{**options, "is_causal": False})
+        options["is_causal"] = False
+        return plain(*heads, **options)
 
+    patch.setattr(functional, "scaled_dot_product_attention", both_ways)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_attention_that_looks_ahead_is_found(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
     learner = learner_of(tiny_model(family))
-    monkeypatch.setattr(kernels.F, "scaled_dot_product_attention", both_ways)
+    look_ahead(monkeypatch)
     assert kinds(learner) == {"P3": "leak", "P6": "leak"}
 
 
 def test_looking_ahead_is_found_when_the_row_ends_in_a_single_token(monkeypatch: pytest.MonkeyPatch) -> None:
     """The last token of such a row has nothing before it to be seen from."""
-    plain = kernels.F.scaled_dot_product_attention
-
-    def both_ways(*heads: Tensor, **options: Any) -> Tensor:
-        return plain(*heads, **{**options, "is_causal": False})
-
     learner = learner_of(tiny_model())
-    monkeypatch.setattr(kernels.F, "scaled_dot_product_attention", both_ways)
+    look_ahead(monkeypatch)
     assert kinds(learner, row(([5, 9, 2, 7, 30, 8], "000111"), ([11], "0")))["P6"] == "leak"
 
 
@@ -151,11 +152,19 @@ def test_weights_that_are_not_numbers_have_their_own_word(family: str, broken: f
     """Neither no targets nor wrong targets: what the model gives is not finite."""
     learner = learner_of(tiny_model(family))
     with torch.no_grad():
-        next(parameter for parameter in learner.model.parameters() if parameter.ndim == 1).fill_(broken)
+        learner.model.get_input_embeddings().weight[9, 3] = broken
     checks = found(learner)
     assert {check.kind for check in checks.values()} == {"non-finite"}
     assert all(check.passed is False and "not finite" in check.message for check in checks.values())
     assert all("Check the model's weights" in check.remedy for check in checks.values())
+
+
+def test_queries_that_are_not_numbers_are_found_by_the_models_own_code() -> None:
+    """On a CPU, torch's fused attention takes scores that are not numbers for masked ones and gives 0."""
+    learner = learner_of(tiny_model("qwen3"))
+    with torch.no_grad():
+        learner.model.base_model.layers[0].self_attn.q_norm.weight.fill_(math.nan)
+    assert kinds(learner)["P3"] == "non-finite"
 
 
 def test_a_head_that_mixes_positions_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,7 +195,7 @@ def test_a_loss_that_is_missing_is_found(monkeypatch: pytest.MonkeyPatch) -> Non
     assert kinds(learner_of(tiny_model())) == {"P3": "leak", "P5": "wrong-targets"}
 
 
-def test_one_bad_row_among_good_ones_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_bad_row_among_good_ones_counts() -> None:
     learner = learner_of(tiny_model())
     books = replace(crowded(source="books"), positions=crowded().positions[::-1].copy())
     assert kinds(learner, crowded(), crowded()) == {}

@@ -216,7 +216,7 @@ def test_the_kind_of_a_fault_does_not_come_from_the_name_of_a_file(
     [({"tokens": 1}, "lost-data"), ({"targets": 1}, "wrong-targets")],
 )
 def test_a_ledger_that_tells_of_more_than_the_rows_hold_is_found(
-    change: dict[str, int], kind: str, setup: Setup, chat: PreparedSource
+    change: dict[str, int], kind: str, chat: PreparedSource
 ) -> None:
     told = {name: getattr(chat.ledger, name) + more for name, more in change.items()}
     check = check_packing({"chat": replace(chat, ledger=replace(chat.ledger, **told))})

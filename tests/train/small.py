@@ -195,4 +195,5 @@ def stock_losses(model: PreTrainedModel, ids: Sequence[int]) -> Tensor:
     """-log softmax of every successor in one text, by transformers' own code: [tokens - 1]; differentiable."""
     logits = model(input_ids=torch.tensor([list(ids)]), use_cache=False).logits[0, :-1].float()
     chances = logits.log_softmax(-1)
-    return -chances[torch.arange(len(ids) - 1), torch.tensor(list(ids[1:]))]
+    losses: Tensor = -chances[torch.arange(len(ids) - 1), torch.tensor(list(ids[1:]))]
+    return losses

@@ -37,7 +37,7 @@ def resumable(
     family: str = "llama", *, is_tied: bool = False, optimizer: str = "adamw", seed: int = 0
 ) -> Resumable:
     model = tiny_model(family, Shape(vocab=TOKENIZER.vocab_size, is_tied=is_tied), seed=seed)
-    mover = Mover(model, TrainTable(optimizer=optimizer), peak=0.01)  # type: ignore[arg-type]
+    mover = Mover(model, TrainTable(optimizer=optimizer), peak=0.01)
     return Resumable(model=model, tokenizer=TOKENIZER, mover=mover)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.train.small import small_setup, weights_of
+from tests.train.small import quiet, small_setup, weights_of
 from twosignal.train import hours as hours_module
 from twosignal.train.hours import TIMED_STEPS, WARM_STEPS, settle_hours
 from twosignal.train.run import sampler_of
@@ -37,7 +37,7 @@ def test_a_rehearsal_moves_nothing(optimizer: str, tmp_path: Path) -> None:
     expected = [list(row.ids) for row in setup.draw_rows()]
     setup.sources["chat"].stream.restore({"epoch": 0, "row": 2})
     setup.mixer.restore(before["credit"])
-    settle_hours(setup, sampler_of(setup), say=[].append)
+    settle_hours(setup, sampler_of(setup), say=quiet)
     assert standing(setup) == before
     assert [list(row.ids) for row in setup.draw_rows()] == expected
 
@@ -47,7 +47,7 @@ def test_a_rehearsed_run_trains_as_any_other(tmp_path: Path) -> None:
     for is_rehearsed in (True, False):
         setup = small_setup(tmp_path, run={"hours": 0.01}, samples={"tokens": 2})
         if is_rehearsed:
-            settle_hours(setup, sampler_of(setup), say=[].append)
+            settle_hours(setup, sampler_of(setup), say=quiet)
         mover = setup.mover()
         for step in (1, 2):
             take_step(setup, mover, step=step, factor=1.0)
@@ -73,7 +73,7 @@ def test_steps_are_the_hours_over_a_steps_share_of_everything(
 
 def test_a_run_of_seconds_has_at_least_one_step(tmp_path: Path) -> None:
     setup = small_setup(tmp_path, run={"hours": 1e-9}, samples={"tokens": 2})
-    settle_hours(setup, sampler_of(setup), say=[].append)
+    settle_hours(setup, sampler_of(setup), say=quiet)
     assert setup.steps == 1
 
 

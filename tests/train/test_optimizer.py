@@ -98,7 +98,7 @@ def shrunk_by_decay(family: str, *, optimizer: str, is_tied: bool) -> tuple[set[
     model = tiny_model(family, Shape(is_tied=is_tied))
     for parameter in model.parameters():
         torch.nn.init.constant_(parameter, 1.0)
-    table = TrainTable(optimizer=optimizer, weight_decay=0.5)  # type: ignore[arg-type]
+    table = TrainTable(optimizer=optimizer, weight_decay=0.5)
     mover = Mover(model, table, peak=0.1)
     set_gradients(model, 0.0)
     mover.move(1.0)
@@ -173,12 +173,12 @@ def test_muon_moves_matrices_by_nearly_orthogonal_steps(family: str) -> None:
 @pytest.mark.parametrize("broken", [math.nan, math.inf])
 def test_a_gradient_that_is_not_finite_moves_nothing(optimizer: str, broken: float) -> None:
     model = tiny_model()
-    mover = Mover(model, TrainTable(optimizer=optimizer), peak=0.01)  # type: ignore[arg-type]
+    mover = Mover(model, TrainTable(optimizer=optimizer), peak=0.01)
     set_gradients(model)
     mover.move(1.0)
     weights, moments = weights_of(model), cloned(mover.state())
     set_gradients(model)
-    next(model.parameters()).grad.view(-1)[3] = broken  # type: ignore[union-attr]
+    next(model.parameters()).grad.view(-1)[3] = broken
     norm = mover.move(1.0)
     assert not math.isfinite(norm)
     assert all(torch.equal(p, weights[name]) for name, p in model.named_parameters())
@@ -204,7 +204,7 @@ def test_the_global_norm_is_clipped_and_told_as_it_was(clip: float, kept: float 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("family", ["qwen3", "gpt2"])
 def test_a_restored_optimizer_goes_on_bit_for_bit(optimizer: str, family: str) -> None:
-    table = TrainTable(optimizer=optimizer)  # type: ignore[arg-type]
+    table = TrainTable(optimizer=optimizer)
     model = tiny_model(family)
     mover = Mover(model, table, peak=0.01)
     for step in range(3):

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from tests.train.small import small_setup, stock_losses
+from twosignal.model.generate import generate
 from twosignal.train import samples as samples_module
 from twosignal.train.panel import Prompt
 from twosignal.train.run import sampler_of
@@ -56,7 +57,6 @@ def test_a_body_holds_the_mean_loss_of_the_drawn_tokens(
 ) -> None:
     """The loss is recomputed by transformers' own code from prompt and answer."""
     drawn: list[list[int]] = []
-    generate = samples_module.generate
 
     def keep(*args: object, **options: object) -> object:
         texts = generate(*args, **options)  # type: ignore[arg-type]

@@ -97,12 +97,12 @@ def test_held_out_losses_are_shown_by_source() -> None:
 
 
 def test_samples_are_shown_one_prompt_after_the_other() -> None:
-    """Whatever the cadence: a hundred steps and four prompts must not show the first one for ever."""
+    """Whatever the cadence: every hundred steps, and four prompts, must not show the first one for ever."""
     console, screen = plain_console()
     watch = Watch(console, steps=1000, done=0)
     bodies = [{"prompt": f"question {n}", "text": f"answer\n{n}"} for n in range(4)]
-    for step in range(100, 600, 100):
-        watch.samples(step, bodies, GO_ON)
+    for _ in range(5):
+        watch.samples(bodies, GO_ON)
     expected = [f"sample  question {n} answer {n}" for n in (0, 1, 2, 3, 0)]
     assert screen.getvalue().splitlines() == expected
 
@@ -112,13 +112,13 @@ def test_text_in_brackets_is_shown_as_it_is() -> None:
     console, screen = plain_console()
     watch = Watch(console, steps=10, done=0)
     verdict = Verdict(kind="halt", reason='the worst text opens "[/INST] [bold]x"', step=10, rule="andrea")
-    watch.samples(10, [{"prompt": "[/s]", "text": "[/INST] so"}], verdict)
+    watch.samples([{"prompt": "[/s]", "text": "[/INST] so"}], verdict)
     assert screen.getvalue() == 'sample  [/s] [/INST] so\nthe worst text opens "[/INST] [bold]x"\n'
 
 
 def test_no_sample_shows_nothing() -> None:
     console, screen = plain_console()
-    Watch(console, steps=10, done=0).samples(10, [], GO_ON)
+    Watch(console, steps=10, done=0).samples([], GO_ON)
     assert screen.getvalue() == ""
 
 
@@ -127,7 +127,7 @@ def test_a_terminal_gets_a_picture_with_figures_and_the_newest_text() -> None:
     watch = Watch(Console(file=screen, width=120, height=20, force_terminal=True), steps=10, done=0)
     with watch.showing():
         watch.step(figures(3), {100: 2.25})
-        watch.samples(3, [{"prompt": "why?", "text": "because"}], GO_ON)
+        watch.samples([{"prompt": "why?", "text": "because"}], GO_ON)
     shown = screen.getvalue()
     for part in ("3/10", "smma100 2.250", "why?", "because"):
         assert part in shown

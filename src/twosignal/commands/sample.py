@@ -6,16 +6,18 @@ from rich.text import Text
 
 from twosignal.audits.coherence import classic_score
 from twosignal.commands.console import console_for, print_json
-from twosignal.commands.speak import Speaker, speaker
-from twosignal.records.reader import open_run
+from twosignal.commands.speak import speaker
+from twosignal.records.reader import Run, open_run
 from twosignal.text.conversation import Message
 
 
 def run(options: Namespace) -> int:
     """Run the command."""
     console = console_for(options)
-    loaded = speaker(open_run(options.run, options.runs), step=options.step)
-    for prompt in _prompts(loaded, options.prompt):
+    opened = open_run(options.run, options.runs)
+    prompts = _prompts(opened) if options.prompt is None else [options.prompt]
+    loaded = speaker(opened, step=options.step)
+    for prompt in prompts:
         ids = loaded.prompt([Message(role="user", content=prompt)])
         texts = loaded.speak(
             [ids] * options.n, tokens=options.tokens, temperature=options.temperature, seed=options.seed
@@ -29,10 +31,8 @@ def run(options: Namespace) -> int:
     return 0
 
 
-def _prompts(loaded: Speaker, given: str | None) -> list[str]:
-    """Return the user's prompt, else the prompts of the run's newest sampling."""
-    if given is not None:
-        return [given]
-    told = loaded.run.samples()
+def _prompts(opened: Run) -> list[str]:
+    """Return the prompts of a run's newest sampling."""
+    told = opened.samples()
     newest = [event.text("prompt") for event in told if event.step == told[-1].step]
     return newest or ["Hello"]

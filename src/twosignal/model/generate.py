@@ -17,6 +17,7 @@ from transformers import PreTrainedModel
 
 from twosignal.errors import InputError
 from twosignal.model.cache import CacheView, KeyValueBuffers
+from twosignal.model.compiled import uncompiled
 from twosignal.model.isolation import is_isolated
 from twosignal.model.modes import evaluating
 from twosignal.model.pretrained import context_limit
@@ -67,7 +68,7 @@ def generate(
         )
     texts: list[Generated] = []
     # Inference mode takes a fifth less time than gradients off, in a small model.
-    with evaluating(model), torch.inference_mode():
+    with evaluating(model), uncompiled(model), torch.inference_mode():
         for start in range(0, len(prompts), PROMPTS_AT_ONCE):
             batch = prompts[start : start + PROMPTS_AT_ONCE]
             texts += _write(model, batch, settings=settings, seed=seed + start)

@@ -5,11 +5,14 @@ model is never run.
 """
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers.utils import logging
 
 from twosignal.errors import InputError, RunError
 from twosignal.model.isolation import isolate
@@ -29,14 +32,15 @@ def load_model(source: str, *, device: torch.device | str = "cpu") -> PreTrained
     """
     place = find_model(source)
     try:
-        model, report = AutoModelForCausalLM.from_pretrained(
-            place,
-            dtype=torch.float32,
-            use_safetensors=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-        )
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        with _without_progress_bars():
+            model, report = AutoModelForCausalLM.from_pretrained(
+                place,
+                dtype=torch.float32,
+                use_safetensors=True,
+                trust_remote_code=False,
+                output_loading_info=True,
+            )
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
         raise _unreadable(source, place, error) from error
     if report["missing_keys"]:
         raise InputError(
@@ -50,7 +54,8 @@ def load_model(source: str, *, device: torch.device | str = "cpu") -> PreTrained
 
 def save_model(model: PreTrainedModel, folder: Path) -> None:
     """Write weights (safetensors), config.json and generation_config.json; transformers loads them as they are."""
-    model.save_pretrained(folder)
+    with _without_progress_bars():
+        model.save_pretrained(folder)
 
 
 def find_model(source: str) -> str:
@@ -94,6 +99,17 @@ def context_limit(model: PreTrainedModel) -> int:
         if kind.get("rope_type") in LENGTH_DEPENDENT_ROPE:
             limit = min(limit, int(kind.get("original_max_position_embeddings") or limit))
     return limit
+
+
+@contextmanager
+def _without_progress_bars() -> Iterator[None]:
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def _model_folder(folder: Path) -> Path:

@@ -9,6 +9,7 @@ import hashlib
 import itertools
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -106,10 +107,14 @@ def grow_tokenizer(config: Config, *, folder: Path, cache: Path, say: Say) -> To
     texts = itertools.chain.from_iterable(_training_texts(reader) for reader in readers)
     tokenizer = train_tokenizer(texts, kind=table.kind, vocab=table.vocab)
     partial = place.with_name(f".{place.name}.{os.getpid()}")
+    shutil.rmtree(partial, ignore_errors=True)
     with storage_errors(place):
-        partial.mkdir(parents=True)
-        tokenizer.save(partial)
-        settle(partial, place)
+        try:
+            partial.mkdir(parents=True)
+            tokenizer.save(partial)
+            settle(partial, place)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
     return tokenizer
 
 

@@ -130,10 +130,10 @@ class _Writer:
         self._offset += length
 
     def close(self) -> None:
-        for file in (self._ids, self._mask):
-            file.flush()
-            os.fsync(file.fileno())
-            file.close()
+        with self._ids, self._mask:
+            for file in (self._ids, self._mask):
+                file.flush()
+                os.fsync(file.fileno())
 
 
 def build_store(
@@ -145,6 +145,8 @@ def build_store(
     """
     partial = folder.with_name(f".{folder.name}.{os.getpid()}")
     with storage_errors(folder):
+        # A killed process may have had the same number and left its folder.
+        shutil.rmtree(partial, ignore_errors=True)
         try:
             partial.mkdir(parents=True)
             _write(partial, source, examples, census=census)

@@ -220,12 +220,13 @@ class _Supply:
         return int(self.counts[self._at - 1])
 
     def _of_rows(self, plan: RowPlan) -> Ints:
-        return np.add.reduceat(self._of_pieces[plan.members], plan.offsets[:-1])
+        counts: Ints = np.add.reduceat(self._of_pieces[plan.members], plan.offsets[:-1])
+        return counts
 
 
 def _targets_of_pieces(source: PreparedSource) -> Ints:
     store, pieces = source.store, source.stream.pieces
-    targets = store.index["targets"][pieces["example"]].astype(np.int64)
+    targets: Ints = store.index["targets"][pieces["example"]].astype(np.int64)
     partial = np.flatnonzero(pieces["length"] != store.index["length"][pieces["example"]])
     for number in partial:
         piece = pieces[number]

@@ -156,7 +156,7 @@ def sample(run: Running) -> Verdict:
     verdict = run.gate.observe_samples(run.step, bodies)
     run.recorder.samples(run.step, bodies)
     run.recorder.verdict(verdict)
-    run.watch.samples(run.step, bodies, verdict)
+    run.watch.samples(bodies, verdict)
     return verdict
 
 

@@ -16,6 +16,7 @@ from rich.console import Console
 from twosignal.audits.gate import Gate
 from twosignal.config import Config
 from twosignal.errors import RunError, TwosignalError
+from twosignal.model.compiled import compile_layers
 from twosignal.records.columns import learning_columns
 from twosignal.records.reader import Run, open_run
 from twosignal.records.storage import write_json_atomic
@@ -162,6 +163,8 @@ def _finish(running: Running) -> Result:
 def _running(setup: Setup, writer: RunWriter, *, console: Console) -> Running:
     config = setup.config
     done = Run(path=writer.path).last_step
+    if setup.is_compiled:
+        compile_layers(setup.learner.model)
     return Running(
         setup=setup,
         mover=setup.mover(),

@@ -28,6 +28,8 @@ from twosignal.train.optimizer import LearningRate, Mover, peak_of, schedule_of
 
 PASS_TOKENS = 16_384
 """Tokens of one forward pass, unless the run file says otherwise."""
+COMPILED_STEPS = 1_000
+"""Steps from which compiling pays for itself on CUDA."""
 UNIGRAM_TOKENS = 2_000_000
 """Training targets per source that the unigram baseline is counted on."""
 
@@ -70,6 +72,14 @@ class Setup:
         """Peak learning rate."""
         grown = self.config.model.preset is not None
         return peak_of(self.config.train, grown=grown, num_parameters=self.num_parameters)
+
+    @property
+    def is_compiled(self) -> bool:
+        """Return whether the steps are to run compiled."""
+        choice = self.config.train.compile
+        return choice == "on" or (
+            choice == "auto" and self.learner.device.type == "cuda" and self.steps >= COMPILED_STEPS
+        )
 
     @cached_property
     def unigram_loss(self) -> float | None:

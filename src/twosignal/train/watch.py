@@ -98,7 +98,7 @@ class Watch:
         where, what = (f"step {step}", "bold"), (f"{loss:.3f}", "bold")
         self._say(Text.assemble(where, "  held-out loss ", what, f"  ({each})"))
 
-    def samples(self, step: int, bodies: Sequence[Mapping[str, Any]], verdict: Verdict) -> None:
+    def samples(self, bodies: Sequence[Mapping[str, Any]], verdict: Verdict) -> None:
         """Show the newest text: one prompt of the panel after the other."""
         if not bodies:
             return
