@@ -118,7 +118,7 @@ class RowsTable(Table):
     per_step: Positive = 16
     """Rows of one optimizer step."""
     per_pass: Positive | None = None
-    """Rows of one forward pass; default: what fits in about 16,384 tokens."""
+    """Rows of one forward pass; default: by the model's size and the memory, at most 16,384 tokens."""
     too_long: Literal["refuse", "cut-turns", "split", "drop"] = "refuse"
     """What happens to conversations longer than a row. Documents are always split."""
     max_lost: Share = 0.02

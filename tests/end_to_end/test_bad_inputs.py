@@ -14,12 +14,11 @@ from safetensors import SafetensorError
 
 from tests.end_to_end.conftest import Command
 from tests.end_to_end.processes import Ended
-from tests.end_to_end.toy import Toy, chat, settings, the_run, visible
+from tests.end_to_end.toy import BOOKS, Toy, chat, settings, the_run, visible
 from twosignal.records.reader import Run
 from twosignal.train import checkpoint
 
 SHORT = settings(run__steps=2, samples__tokens=2, probes__rows=1, samples__panel=1)
-BOOKS_TABLE = '[sources.books]\npath = "books.txt"\ndocuments = "paragraphs"\nheld_out = 0.1\n'
 Spoil = Callable[[Path], object]
 
 
@@ -218,7 +217,7 @@ def test_dialogues_without_an_answer_are_refused_by_the_proof(
     data = run_file.parent / "chat.jsonl"
     data.write_text(data.read_text().replace('"assistant"', '"user"'))
     if is_alone:
-        replace(BOOKS_TABLE, "")(run_file)
+        replace(BOOKS, "")(run_file)
     sentence = refused(train(command, run_file), run_file.parent / "runs", code=4)
     assert "the proof refuses to start: S4" in sentence
     assert "(no-targets): source chat: not one of its 160 records has a turn to learn" in sentence

@@ -14,7 +14,20 @@ THINGS = ("apples", "pears", "plums", "nuts", "figs")
 VERBS = ("saw", "ate", "sold", "took")
 PLACES = ("river", "road", "gate")
 
-RUN_FILE = """\
+CHAT = """\
+[sources.chat]
+path = "chat.jsonl"
+held_out = 0.1
+
+"""
+BOOKS = """\
+[sources.books]
+path = "books.txt"
+documents = "paragraphs"
+held_out = 0.1
+
+"""
+RUN_FILE = f"""\
 [run]
 name = "toy"
 steps = 40
@@ -25,16 +38,7 @@ preset = "tiny"
 [tokenizer]
 vocab = 300
 
-[sources.chat]
-path = "chat.jsonl"
-held_out = 0.1
-
-[sources.books]
-path = "books.txt"
-documents = "paragraphs"
-held_out = 0.1
-
-[rows]
+{CHAT}{BOOKS}[rows]
 tokens = 64
 per_step = 4
 

@@ -108,9 +108,9 @@ def look_ahead(patch: pytest.MonkeyPatch) -> None:
     """Take the causal order out of our attention."""
     plain = functional.scaled_dot_product_attention
 
-    def both_ways(*heads: Tensor, **options: Any) -> Tensor:
+    def both_ways(query: Tensor, key: Tensor, value: Tensor, **options: Any) -> Tensor:
         options["is_causal"] = False
-        return plain(*heads, **options)
+        return plain(query, key, value, **options)
 
     patch.setattr(functional, "scaled_dot_product_attention", both_ways)
 

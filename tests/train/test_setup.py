@@ -11,9 +11,10 @@ import torch
 from tests.train.small import Shape, config, quiet, small_setup, tiny_model, write_chats
 from twosignal.errors import ConfigError, InputError
 from twosignal.model.isolation import is_isolated
+from twosignal.model.presets import grow
 from twosignal.tokens.training import train_tokenizer
 from twosignal.train.batch import measure
-from twosignal.train.setup import Setup, build, planned_steps, token_count
+from twosignal.train.setup import Setup, build, pass_tokens, planned_steps, token_count
 
 
 @pytest.mark.parametrize(
@@ -175,3 +176,12 @@ def test_rows_are_drawn_by_the_shares(tmp_path: Path) -> None:
     assert (drawn.count("chat"), drawn.count("two")) == (2, 6)
     tokens = np.concatenate([row.ids for row in setup.draw_rows() if row.source == "two"])
     assert "g" in setup.tokenizer.decode(tokens.tolist())
+
+
+def test_a_pass_holds_fewer_tokens_of_a_larger_model() -> None:
+    cpu = torch.device("cpu")
+    assert pass_tokens(grow("tiny", vocab_size=300, seed=0), cpu) == 16_384
+    # 2 GiB over 68 bytes, 6 layers, 384 units: 13,706 tokens.
+    assert (
+        pass_tokens(grow("andrea-12m", vocab_size=300, seed=0), cpu) == 2 * 2**30 // (68 * 6 * 384) == 13_706
+    )

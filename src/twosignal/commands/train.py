@@ -1,5 +1,6 @@
 """`twosignal train CONFIG`: takes a run file, gives a trained run, or the sentence why not."""
 
+import math
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
+from twosignal.audits.finding import Verdict
 from twosignal.commands.console import console_for, print_json
 from twosignal.config import Config
 from twosignal.errors import HaltedError
@@ -15,6 +17,7 @@ from twosignal.prove.show import show_receipt
 from twosignal.records.reader import Run, open_run
 from twosignal.runfile import load_config
 from twosignal.train.agreement import check_config
+from twosignal.train.checkpoint import checkpoint_path
 from twosignal.train.hours import settle_hours
 from twosignal.train.run import Proved, Result, resume, run_config, sampler_of, start, unfinished_run
 from twosignal.train.setup import Setup, build
@@ -92,12 +95,30 @@ def report(result: Result, console: Console, *, as_json: bool) -> int:
         print_json(_summary(run) | ending)
     if result.exit_code == 3:
         message = f"the gate halted {run.id} at step {outcome.step}: {outcome.verdict.reason}"
-        healthy = run.checkpoints()
-        remedy = f"The last checkpoint is {healthy[-1].name}." if healthy else "No checkpoint was saved yet."
-        raise HaltedError(message, remedy=f"{remedy} Read the texts with: twosignal audit {run.id}")
+        raise HaltedError(message, remedy=_way_on(run, outcome.verdict))
     word = "interrupted, saved" if outcome.interrupted else "finished"
     console.print(f"{run.id} {word} at step {outcome.step}; held-out loss {outcome.probe:.3f}")
     return result.exit_code
+
+
+def _way_on(run: Run, verdict: Verdict) -> str:
+    """Return what to do about a halted run: an alarm says so itself, a rotten model is best left for a better one."""
+    finding = run.snapshot().last_event("finding")
+    if finding is not None and finding.body["id"] == verdict.rule:
+        return finding.text("remedy")
+    best = _best_checkpoint(run)
+    saved = (
+        f"The checkpoint with the lowest held-out loss is {best.name}."
+        if best
+        else "No checkpoint was saved."
+    )
+    return f"{saved} Read the texts with: twosignal audit {run.id}"
+
+
+def _best_checkpoint(run: Run) -> Path | None:
+    losses = {checkpoint_path(run.path, event.step): event.number("loss") for event in run.probes()}
+    heights = {path: loss if math.isfinite(loss) else math.inf for path, loss in losses.items()}
+    return min(run.checkpoints(), key=lambda path: heights.get(path, math.inf), default=None)
 
 
 def report_finished(run: Run, console: Console, *, as_json: bool) -> int:

@@ -27,7 +27,12 @@ from twosignal.train.data import Data, local, prepare_data
 from twosignal.train.optimizer import LearningRate, Mover, peak_of, schedule_of
 
 PASS_TOKENS = 16_384
-"""Tokens of one forward pass, unless the run file says otherwise."""
+"""Tokens of one forward pass at most, unless the run file says otherwise."""
+PASS_BYTES = 2 * 2**30
+"""Memory that the activations of one pass may take on a CPU; on CUDA a quarter of the device's."""
+ACTIVATION_BYTES = 68
+"""Per token, layer and unit of width: 34 values of two bytes (Korthikanti et al. 2022, without the attention
+scores, which are never kept), here of four."""
 COMPILED_STEPS = 1_000
 """Steps from which compiling pays for itself on CUDA."""
 UNIGRAM_TOKENS = 2_000_000
@@ -132,8 +137,17 @@ def build(config: Config, *, folder: Path, runs_dir: Path, say: Callable[[str], 
         steps=planned_steps(config, num_rows=sum(rows.values()), row_tokens=data.row_tokens),
         row_tokens=data.row_tokens,
         context=data.context,
-        rows_per_pass=config.rows.per_pass or max(1, PASS_TOKENS // data.row_tokens),
+        rows_per_pass=config.rows.per_pass or max(1, pass_tokens(model, device) // data.row_tokens),
     )
+
+
+def pass_tokens(model: PreTrainedModel, device: torch.device) -> int:
+    """Return how many tokens one forward pass may hold, by the model's size and the device's memory."""
+    shape = model.config.get_text_config()
+    budget = PASS_BYTES
+    if device.type == "cuda":
+        budget = torch.cuda.get_device_properties(device).total_memory // 4
+    return min(PASS_TOKENS, budget // (ACTIVATION_BYTES * shape.num_hidden_layers * shape.hidden_size))
 
 
 def planned_steps(config: Config, *, num_rows: int, row_tokens: int) -> int:
