@@ -94,6 +94,12 @@ def _prove(command: Parser) -> None:
     command.add_argument(
         "config", metavar="CONFIG|RUN", help="a run file, or a run whose proof is to be repeated"
     )
+    command.add_argument(
+        "--rows",
+        type=_count,
+        metavar="N",
+        help="rows of each source to take apart token by token (default: 4000)",
+    )
     _set(command)
     _runs_dir(command)
     _json(command)

@@ -73,12 +73,13 @@ def test_growing_leaves_the_global_random_state_alone() -> None:
 @pytest.mark.parametrize("name", ["tiny", "andrea-12m"])
 def test_fresh_weights_are_small_and_smaller_where_they_write_into_the_stream(name: str) -> None:
     model = grow(name, vocab_size=300, seed=0, context=64)
-    layers = PRESETS[name].layers
+    layers, width = PRESETS[name].layers, PRESETS[name].width
+    usual = 0.02 * (768 / width) ** 0.5
     for label, parameter in model.named_parameters():
         if label.endswith(("o_proj.weight", "down_proj.weight", "c_proj.weight")):
-            assert float(parameter.detach().std()) == pytest.approx(0.02 / (2 * layers) ** 0.5, rel=0.1)
+            assert float(parameter.detach().std()) == pytest.approx(usual / (2 * layers) ** 0.5, rel=0.1)
         elif parameter.ndim == 2:
-            assert float(parameter.detach().std()) == pytest.approx(0.02, rel=0.1)
+            assert float(parameter.detach().std()) == pytest.approx(usual, rel=0.1)
         else:
             assert parameter.unique().tolist() == [0.0 if label.endswith("bias") else 1.0]
 

@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.packs.conftest import example
 from tests.train.small import small_setup, weights_of, write_chats
+from twosignal.packs.pack import NO_TARGET, lay_row
 from twosignal.prove import proof as proof_module
-from twosignal.prove.proof import prove
+from twosignal.prove.proof import prove, shortened
 from twosignal.train.batch import Learner
 
 ALL = ["S4", "S5", "S6", "S8", "P1", "P3", "P5", "P6"]
@@ -72,3 +74,15 @@ def test_without_packing_there_are_no_neighbours_to_see(tmp_path: Path) -> None:
     passed = {check.id: check.passed for check in receipt.checks}
     assert passed["P1"] is None
     assert receipt.passed
+
+
+def test_a_long_row_is_shortened_and_keeps_two_segments() -> None:
+    _ = NO_TARGET
+    first, second = example([10, 11, 12, 13, 14, 15], "011111"), example([20, 21, 22, 23], "0111")
+    row = lay_row("chat", [(0, 0, 6, first), (1, 0, 4, second)])
+    assert list(shortened(row, 100).ids) == list(row.ids)
+    short = shortened(row, 6)
+    assert list(short.ids) == [10, 11, 12, 20, 21, 22]
+    assert list(short.targets) == [11, 12, 13, 21, 22, 23]
+    assert list(short.positions) == [0, 1, 2, 0, 1, 2]
+    assert short.lengths == [3, 3]

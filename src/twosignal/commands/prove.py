@@ -9,6 +9,7 @@ from twosignal.config import Config
 from twosignal.errors import ConfigError
 from twosignal.prove.proof import prove
 from twosignal.prove.receipt import Receipt
+from twosignal.prove.rows import ROWS_INVERTED
 from twosignal.prove.show import show_receipt
 from twosignal.records.reader import open_run
 from twosignal.runfile import load_config
@@ -20,7 +21,8 @@ def run(options: Namespace) -> int:
     """Run the command."""
     console = console_for(options)
     config, folder = _configuration(options)
-    receipt = prove(build(config, folder=folder, runs_dir=options.runs, say=console.print))
+    setup = build(config, folder=folder, runs_dir=options.runs, say=console.print)
+    receipt = prove(setup, most_rows=options.rows or ROWS_INVERTED)
     show_receipt(receipt, console)
     if options.json:
         print_json(receipt.as_dict())

@@ -5,6 +5,7 @@ one document is exchanged for another (the poke), and the rest must not change; 
 documents must give what each gives alone.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -98,12 +99,22 @@ def _measured_reason(model: PreTrainedModel) -> str:
         found = measured_isolation(model)
     except RefusedError as error:
         return f"in {error.where}, {error.message}"
-    # Written so that a result that is not a number counts as a failure.
-    if not found.leak <= LEAK_TOLERANCE:
+    if not math.isfinite(found.leak + found.drift):
+        raise _non_finite(model)
+    if found.leak > LEAK_TOLERANCE:
         return f"exchanging one document changes others by {found.leak:.2g} of the largest state"
-    if not found.drift <= DRIFT_TOLERANCE.get(model.dtype, COARSE_DRIFT_TOLERANCE):
+    if found.drift > DRIFT_TOLERANCE.get(model.dtype, COARSE_DRIFT_TOLERANCE):
         return f"packed documents differ from the same alone by {found.drift:.2g} of the largest state"
     return ""
+
+
+def _non_finite(model: PreTrainedModel) -> RefusedError:
+    broken = [name for name, weight in model.named_parameters() if not bool(torch.isfinite(weight).all())]
+    return RefusedError(
+        "the model's output is not finite on a handful of tokens, before any training (non-finite)",
+        found=f"nan or infinity in {broken[0]}" if broken else "finite weights that overflow",
+        remedy="Fetch or save the model again." if broken else "Use another model.",
+    )
 
 
 def _unsuitable(model: PreTrainedModel) -> str:

@@ -18,7 +18,11 @@ from twosignal.errors import ConfigError
 from twosignal.model.isolation import isolate
 
 DEVIATION = 0.02
-"""Standard deviation of fresh weights (GPT-2)."""
+"""Standard deviation of fresh weights at GPT-2's width of 768; narrower models get more, as the root of the width.
+
+Measured with Qwen3 parts, 200 steps of 4,096 tokens: loss 2.40 at 0.02, 2.20 at 0.035, 2.25 at 0.05, 2.39 at 0.08
+for width 256; 2.62 at 0.02 and 2.40 at 0.05 for width 128.
+"""
 OUTPUT_PROJECTIONS = ("o_proj.weight", "down_proj.weight", "c_proj.weight")
 """Matrices that write into the residual stream; theirs is smaller by the root of their number."""
 
@@ -119,7 +123,7 @@ def grow(
     special = special or SpecialIds()
     with torch.random.fork_rng(devices=[]):
         model = _build(shape, vocab_size=vocab_size, context=context or shape.context, special=special)
-    _fill(model, layers=shape.layers, seed=seed)
+    _fill(model, shape, seed=seed)
     return isolate(model)
 
 
@@ -187,14 +191,15 @@ def _build(shape: Preset, *, vocab_size: int, context: int, special: SpecialIds)
 
 
 @torch.no_grad()
-def _fill(model: PreTrainedModel, *, layers: int, seed: int) -> None:
+def _fill(model: PreTrainedModel, shape: Preset, *, seed: int) -> None:
     """Draw every matrix from a small normal distribution; norms are 1 and biases 0."""
+    usual = DEVIATION * (768 / shape.width) ** 0.5
+    output = usual / (2 * shape.layers) ** 0.5
     generator = torch.Generator().manual_seed(seed)
     parameter: Tensor
     for name, parameter in model.named_parameters():
         if parameter.ndim >= 2:
-            is_output = name.endswith(OUTPUT_PROJECTIONS)
-            deviation = DEVIATION / (2 * layers) ** 0.5 if is_output else DEVIATION
+            deviation = output if name.endswith(OUTPUT_PROJECTIONS) else usual
             parameter.normal_(0.0, deviation, generator=generator)
         else:
             parameter.fill_(0.0 if name.endswith("bias") else 1.0)
