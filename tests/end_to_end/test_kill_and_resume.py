@@ -109,19 +109,11 @@ def after_seconds(delay: float) -> Moment:
     return is_time
 
 
-def trainer(run_file: Path, runs_dir: Path, *options: str, folder: Path | None = None) -> Life:
-    """Start training, or go on."""
-    arguments: list[str | Path] = [
-        "train",
-        run_file,
-        "--runs",
-        runs_dir,
-        "--resume",
-        "auto",
-        "--json",
-        *options,
-    ]
-    return start(arguments, folder=folder or run_file.parent, log=runs_dir.parent / "log")
+def trainer(run_file: Path, runs_dir: Path, *, folder: Path | None = None) -> Life:
+    """Start training, or go on, in `folder`."""
+    folder = folder or run_file.parent
+    arguments: list[str | Path] = ["train", run_file, "--runs", runs_dir, "--resume", "auto", "--json"]
+    return start(arguments, folder=folder, log=folder / "log")
 
 
 def stop_at(moment: Moment, life: Life, runs_dir: Path, *, number: int = signal.SIGKILL) -> None:

@@ -9,9 +9,17 @@ from typing import Any
 from rich.console import Console
 
 
+class PipeConsole(Console):
+    """A console that lets the command end in peace when its reader has gone, as `head` does."""
+
+    def on_broken_pipe(self) -> None:
+        """Leave it to the command line; rich would end the process as if something had failed."""
+        raise BrokenPipeError
+
+
 def console_for(options: Namespace) -> Console:
     """Return the console for everything that is not the result: stderr when the result is JSON."""
-    return Console(stderr=bool(getattr(options, "json", False)), highlight=False)
+    return PipeConsole(stderr=bool(getattr(options, "json", False)), highlight=False)
 
 
 def print_json(value: Mapping[str, Any]) -> None:

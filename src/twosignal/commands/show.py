@@ -20,8 +20,7 @@ def run(options: Namespace) -> int:
     """Run the command."""
     console = console_for(options)
     config = load_config(options.config, options.set)
-    if options.source is not None:
-        config = _only(config, options.source)
+    names = _names(config, options.source)
     data = prepare_data(
         config,
         folder=options.config.parent,
@@ -30,7 +29,7 @@ def run(options: Namespace) -> int:
     )
     shown = [
         one
-        for source in data.sources.values()
+        for source in (data.sources[name] for name in names)
         for one in islice(_segments(source) if options.packed else _examples(source), options.n)
     ]
     if options.html is not None:
@@ -44,11 +43,14 @@ def run(options: Namespace) -> int:
     return 0
 
 
-def _only(config: Config, source: str) -> Config:
+def _names(config: Config, source: str | None) -> list[str]:
+    """Return the sources to show; all are read in any case, since the tokenizer is grown on all."""
+    if source is None:
+        return list(config.sources)
     if source not in config.sources:
         message = f"there is no source {source!r}"
         raise ConfigError(message, where="--source", expected=", ".join(config.sources))
-    return config.model_copy(update={"sources": {source: config.sources[source]}})
+    return [source]
 
 
 def _examples(source: PreparedSource) -> Iterator[Shown]:

@@ -59,12 +59,12 @@ class SpecialIds:
 PRESETS: Mapping[str, Preset] = MappingProxyType(
     {
         "tiny": Preset(
-            description="about 0.9M parameters beside the embeddings; minutes on two CPU cores",
+            description="1.6M parameters beside the embeddings, for minutes on two CPU cores (Qwen3 class)",
             recipe="modern",
-            width=128,
-            layers=4,
-            heads=2,
-            inner=384,
+            width=256,
+            layers=2,
+            heads=4,
+            inner=704,
             context=512,
         ),
         "andrea-12m": Preset(

@@ -95,8 +95,7 @@ class Recorder:
         }
         self.writer.step_row(figures.step, numbers, clock=clock)
         for average in self._averages:
-            if whole.count:
-                average.update(whole.mean)
+            average.update(whole.mean)
         self._since_heartbeat += figures.seconds
         if self._since_heartbeat > HEARTBEAT_SECONDS:
             self._beat("running")

@@ -147,7 +147,7 @@ def pass_tokens(model: PreTrainedModel, device: torch.device) -> int:
     budget = PASS_BYTES
     if device.type == "cuda":
         budget = torch.cuda.get_device_properties(device).total_memory // 4
-    return min(PASS_TOKENS, budget // (ACTIVATION_BYTES * shape.num_hidden_layers * shape.hidden_size))
+    return min(PASS_TOKENS, int(budget // (ACTIVATION_BYTES * shape.num_hidden_layers * shape.hidden_size)))
 
 
 def planned_steps(config: Config, *, num_rows: int, row_tokens: int) -> int:
