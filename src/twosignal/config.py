@@ -140,7 +140,7 @@ class TrainTable(Table):
     """Below 1 a share of all steps, else a number of steps."""
     decay: Share = 0.3
     """Share of steps over which wsd decays."""
-    end: Share = 0.0
+    end: Share = 0.05
     """Final learning rate as a share of the peak."""
     clip: Annotated[float, Field(ge=0)] = 1.0
     """Largest global gradient norm; 0 switches clipping off."""

@@ -38,6 +38,19 @@ def test_a_small_source_still_gets_a_probe(make_store: MakeStore) -> None:
     assert len(store.numbers(held_out=False)) == 9
 
 
+def test_held_out_nothing_is_honoured(tmp_path: Path) -> None:
+    pairs = [(example([i, i + 1], "01"), False) for i in range(20)]
+    store = build_store(tmp_path / "store", "chat", pairs, census=CensusTaker(), needs_probe=False)
+    assert len(store.numbers(held_out=True)) == 0
+
+
+def test_a_folder_that_lacks_files_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "ids.bin").write_bytes(b"torn")
+    store = build_store(tmp_path / "store", "chat", [(example([1, 2], "01"), False)], census=CensusTaker())
+    assert list(store[0].ids) == [1, 2]
+
+
 def test_an_empty_source_is_an_empty_store(make_store: MakeStore) -> None:
     assert len(make_store([])) == 0
 

@@ -38,7 +38,7 @@ def test_schedules_by_hand(schedule: Schedule, end: float, expected: list[float]
 
 
 def test_half_a_cosine_is_half_way_down_in_the_middle() -> None:
-    assert factors("cosine")[5] == pytest.approx(0.5)
+    assert factors("cosine", end=0.0)[5] == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize("schedule", ["wsd", "linear", "cosine"])
@@ -59,7 +59,7 @@ def test_warmup_is_a_share_below_one_and_steps_above(warmup: float, steps: int, 
 
 
 def test_wsd_never_decays_before_it_has_warmed_up() -> None:
-    assert factors("wsd", steps=4, warmup=3, decay=1.0) == pytest.approx([1 / 3, 2 / 3, 1, 0])
+    assert factors("wsd", steps=4, warmup=3, decay=1.0, end=0.0) == pytest.approx([1 / 3, 2 / 3, 1, 0])
 
 
 def test_a_single_step_is_taken_at_the_peak() -> None:

@@ -19,7 +19,7 @@ from twosignal.records.reader import Run
 from twosignal.train import run as run_module
 from twosignal.train.loop import Outcome
 from twosignal.train.recorder import Recorder
-from twosignal.train.run import Proved, Result, panel_of, resume, run_config, start, unfinished_run
+from twosignal.train.run import Proved, Result, newest_run_of, panel_of, resume, run_config, start
 from twosignal.train.setup import Setup
 from twosignal.train.watch import Watch
 
@@ -131,18 +131,18 @@ def test_a_run_file_of_another_version_is_a_sentence(text: str, message: str, tm
 
 
 def test_the_newest_run_of_the_same_configuration_is_found(tmp_path: Path) -> None:
-    assert unfinished_run(config(), tmp_path / "runs") is None
+    assert newest_run_of(config(), tmp_path / "runs") is None
     setup = small_setup(tmp_path, run={"steps": 1})
     made = [begin(tmp_path, setup).run for _ in range(2)]
     os.utime(made[1].path, (1, 1))
     damaged = tmp_path / "runs" / "small-00000000-000000-abcdef"
     damaged.mkdir()
     (damaged / "run.toml").write_text("[run")
-    found = unfinished_run(setup.config, tmp_path / "runs")
+    found = newest_run_of(setup.config, tmp_path / "runs")
     assert found is not None
     assert found.path == made[0].path
-    assert unfinished_run(config(run={"steps": 2}), tmp_path / "runs") is None
-    assert unfinished_run(config(run={"steps": 1, "seed": 1}), tmp_path / "runs") is None
+    assert newest_run_of(config(run={"steps": 2}), tmp_path / "runs") is None
+    assert newest_run_of(config(run={"steps": 1, "seed": 1}), tmp_path / "runs") is None
 
 
 def interrupted_after(step: int, monkeypatch: pytest.MonkeyPatch) -> None:

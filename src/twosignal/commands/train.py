@@ -19,7 +19,7 @@ from twosignal.runfile import load_config
 from twosignal.train.agreement import check_config
 from twosignal.train.checkpoint import checkpoint_path
 from twosignal.train.hours import settle_hours
-from twosignal.train.run import Proved, Result, resume, run_config, sampler_of, start, unfinished_run
+from twosignal.train.run import Proved, Result, newest_run_of, resume, run_config, sampler_of, start
 from twosignal.train.setup import Setup, build
 
 
@@ -28,7 +28,7 @@ def run(options: Namespace) -> int:
     console = console_for(options)
     config, folder = load_config(options.config, options.set), options.config.parent
     if options.resume in ("auto", "never"):
-        earlier = unfinished_run(config, options.runs)
+        earlier = newest_run_of(config, options.runs)
     else:
         earlier = open_run(options.resume, options.runs)
         check_config(config, earlier, started=run_config(earlier)[0])

@@ -158,7 +158,7 @@ def _fill_store(place: Path, reader: SourceReader, renderer: Renderer) -> Exampl
         census.unknown = renderer.counts.unknown
         census.rewritten = renderer.counts.rewritten
 
-    return build_store(place, reader.name, examples(), census=census)
+    return build_store(place, reader.name, examples(), census=census, needs_probe=reader.table.held_out > 0)
 
 
 def _lay_out(config: Config, store: ExampleStore, fingerprint: str, *, row_tokens: int) -> PreparedSource:

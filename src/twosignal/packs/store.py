@@ -137,11 +137,17 @@ class _Writer:
 
 
 def build_store(
-    folder: Path, source: str, examples: Iterable[tuple[Example, bool]], *, census: "CensusTaker"
+    folder: Path,
+    source: str,
+    examples: Iterable[tuple[Example, bool]],
+    *,
+    census: "CensusTaker",
+    needs_probe: bool = True,
 ) -> ExampleStore:
     """Write all (example, held_out) pairs under `folder` and open the result.
 
-    Examples without a target are counted and left out. Raises StorageError when the disk is full.
+    Examples without a target are counted and left out. With `needs_probe`, one of ten or more examples is
+    held out even if no pair says so. Raises StorageError when the disk is full.
     """
     partial = folder.with_name(f".{folder.name}.{os.getpid()}")
     with storage_errors(folder):
@@ -149,7 +155,10 @@ def build_store(
         shutil.rmtree(partial, ignore_errors=True)
         try:
             partial.mkdir(parents=True)
-            _write(partial, source, examples, census=census)
+            index = _write(partial, source, examples, census=census)
+            if needs_probe:
+                _hold_out_one(index)
+            np.save(partial / "index.npy", index)
             settle(partial, folder)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
@@ -158,16 +167,14 @@ def build_store(
 
 def _write(
     folder: Path, source: str, examples: Iterable[tuple[Example, bool]], *, census: "CensusTaker"
-) -> None:
+) -> npt.NDArray[np.void]:
+    """Write everything but the index, and return it."""
     with closing(_Writer(folder)) as writer:
         for example, held_out in examples:
             if example.num_targets:
                 writer.append(example, held_out=held_out)
             else:
                 census.without_targets += 1
-    index = np.array(writer.rows, dtype=INDEX)
-    _hold_out_one(index)
-    np.save(folder / "index.npy", index)
     head = {
         "version": FORMAT_VERSION,
         "source": source,
@@ -176,16 +183,24 @@ def _write(
         "domains": list(writer.domains),
     }
     (folder / "store.json").write_text(json.dumps(head, indent=1), encoding="utf-8")
+    return np.array(writer.rows, dtype=INDEX)
 
 
 def settle(partial: Path, folder: Path) -> None:
-    """Give a finished folder its name; if another process was first, its equal folder stays."""
+    """Give a finished folder its name; if another process was first, its equal folder stays.
+
+    A folder of that name that lacks files is what some accident left, and is replaced.
+    """
     try:
         partial.rename(folder)
     except OSError:
         if not folder.is_dir():
             raise
-        shutil.rmtree(partial)
+        if {path.name for path in partial.iterdir()} <= {path.name for path in folder.iterdir()}:
+            shutil.rmtree(partial)
+        else:
+            shutil.rmtree(folder)
+            partial.rename(folder)
 
 
 @contextmanager

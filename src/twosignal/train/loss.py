@@ -70,8 +70,19 @@ def summed_loss(hidden: Tensor, head: Head, targets: Tensor) -> tuple[Tensor, Te
     if weight is None or len(targets) * weight.shape[0] * 4 <= PLAIN_LIMIT_BYTES:
         each = F.cross_entropy(head.logits(hidden).float(), targets, reduction="none")
         return each.sum(), each.detach()
+    if not torch.is_grad_enabled():
+        rows = chunk_rows(weight)
+        parts = zip(hidden.split(rows), targets.split(rows), strict=True)
+        logits = ((F.linear(states, weight, head.bias).float(), wanted) for states, wanted in parts)
+        each = torch.cat([F.cross_entropy(some, wanted, reduction="none") for some, wanted in logits])
+        return each.sum(), each
     total, each = ChunkedLoss.apply(hidden, weight, head.bias, targets)  # type: ignore[no-untyped-call]
     return total, each
+
+
+def chunk_rows(weight: Tensor) -> int:
+    """Return how many tokens' float32 logits fit the limit, for a head of [vocabulary, width]."""
+    return max(1, PLAIN_LIMIT_BYTES // 4 // weight.shape[0])
 
 
 class ChunkedLoss(torch.autograd.Function):
@@ -90,7 +101,7 @@ class ChunkedLoss(torch.autograd.Function):
         grad_hidden = torch.empty_like(hidden)
         grad_weight = torch.zeros_like(weight, dtype=torch.float32)
         grad_bias = None if bias is None else torch.zeros_like(bias, dtype=torch.float32)
-        rows = max(1, PLAIN_LIMIT_BYTES // 4 // weight.shape[0])
+        rows = chunk_rows(weight)
         for start in range(0, len(targets), rows):
             part = slice(start, start + rows)
             gradient = F.linear(hidden[part], weight, bias).float()

@@ -84,7 +84,7 @@ def start(setup: Setup, proved: Proved, *, folder: Path, runs_dir: Path, console
 def resume(setup: Setup, run: Run, proved: Proved, *, console: Console) -> Result:
     """Go on from the newest checkpoint of a run, bit for bit; without one, start it over in its folder.
 
-    Raises RunError when the run is over, damaged, or its data has changed.
+    Raises RunError when the run is damaged, or its data has changed.
     """
     with RunWriter.reopen(run.path) as writer:
         check_inputs(run, {name: source.fingerprint for name, source in setup.sources.items()})
@@ -101,7 +101,7 @@ def resume(setup: Setup, run: Run, proved: Proved, *, console: Console) -> Resul
         return _finish(running)
 
 
-def unfinished_run(config: Config, runs_dir: Path) -> Run | None:
+def newest_run_of(config: Config, runs_dir: Path) -> Run | None:
     """Return the newest run of exactly this configuration, whatever its state; None if there is none."""
     given = config_hash(config)
     found = []
