@@ -25,6 +25,7 @@ def changed(toy: Toy, tmp_path: Path) -> Path:
     path = shutil.copytree(toy.path, tmp_path / toy.id)
     columns = path / "steps/learning.bin"
     data, rows = bytearray(columns.read_bytes()), read_rows(columns)
+    assert rows.dtype.fields is not None
     offset = len(data) - (40 - 6) * rows.dtype.itemsize + rows.dtype.fields["loss_sum"][1]
     data[offset] ^= 1
     columns.write_bytes(data)

@@ -27,7 +27,7 @@ def test_a_run_file_is_proved_and_nothing_is_trained(run_file: Path, command: Co
     assert receipt.keys() >= RECEIPT_KEYS
     assert receipt["passed"] is True
     assert {check["passed"] for check in receipt["checks"]} == {True}
-    assert (receipt["steps"], receipt["conversations"]) == (40, 137)
+    assert (receipt["steps"], receipt["conversations"]) == (40, 147)
     assert receipt["targets"] > 9000
     assert visible(runs_dir) == []
 
@@ -48,7 +48,7 @@ def test_people_read_what_will_be_trained_on(run_file: Path, command: Command) -
         "rows",
         "fill",
     ] in lines
-    assert next(line for line in lines if line[:1] == ["chat"])[1:3] == ["160", "137"]
+    assert next(line for line in lines if line[:1] == ["chat"])[1:3] == ["160", "147"]
     assert {line[0] for line in lines if line[1:2] == ["pass"]} == {
         "S4",
         "S5",

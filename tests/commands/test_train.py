@@ -44,7 +44,8 @@ def test_the_runs_folder_is_runs_unless_told_otherwise(
 def test_hours_become_steps_before_the_first(run_file: Path, command: Command) -> None:
     run_file.write_text(run_file.read_text().replace("steps = 40", "hours = 0.0004"))
     runs_dir = run_file.parent / "runs"
-    ended = command("train", run_file, "--runs", runs_dir, "--json", *settings(samples__tokens=2))
+    options = ["--runs", runs_dir, *settings(samples__tokens=2)]
+    ended = command("train", run_file, "--json", *options)
     assert ended.code == 0
     told = re.search(r"([\d,]+) steps fit into 0\.024 minutes", ended.err)
     assert told is not None
@@ -52,5 +53,5 @@ def test_hours_become_steps_before_the_first(run_file: Path, command: Command) -
     stored = tomllib.loads((the_run(runs_dir) / "run.toml").read_text())["run"]
     assert (stored["steps"], "hours" in stored) == (steps, False)
     assert json.loads(ended.out)["steps"] == steps
-    again = command("train", run_file, "--runs", runs_dir, "--resume", "auto")
+    again = command("train", run_file, "--resume", "auto", *options)
     assert (again.code, "nothing is left to do" in again.out) == (0, True)
