@@ -7,7 +7,7 @@ import pytest
 from transformers.utils import logging
 
 from tests.end_to_end.processes import Ended
-from tests.end_to_end.toy import Toy, trained_toy, write_toy
+from tests.end_to_end.toy import Toy, trained_toy, visible, write_toy
 from twosignal.cli import main
 
 Command = Callable[..., Ended]
@@ -41,3 +41,16 @@ def command(capfd: pytest.CaptureFixture[str]) -> Command:
         return Ended(code=code, out=out, err=err)
 
     return give
+
+
+def train(command: Command, run_file: Path, *options: object) -> Ended:
+    """Train in this process, with the runs beside the run file."""
+    return command("train", run_file, "--runs", run_file.parent / "runs", *options)
+
+
+def refused(ended: Ended, runs_dir: Path, *, code: int = 2) -> str:
+    """Return the one sentence of a command that refused, and left no run behind."""
+    assert ended.code == code, ended.err
+    assert "Traceback" not in ended.out
+    assert visible(runs_dir) == []
+    return ended.sentence

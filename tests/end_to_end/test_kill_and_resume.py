@@ -191,8 +191,9 @@ def test_an_interrupted_run_saves_and_goes_on_as_if_nothing_had_happened(
     run_file: Path, toy: Toy, command: Command
 ) -> None:
     runs_dir = run_file.parent / "runs"
-    for step, number in ((3, signal.SIGINT), (24, signal.SIGTERM)):
-        life = trainer(run_file, runs_dir)
+    elsewhere = run_file.parent.parent
+    for step, number, folder in ((3, signal.SIGINT, None), (24, signal.SIGTERM, elsewhere)):
+        life = trainer(run_file, runs_dir, folder=folder)
         stop_at(after_step(step), life, runs_dir, number=number)
         ended = life.ended()
         run = Run(path=the_run(runs_dir))
@@ -204,6 +205,35 @@ def test_an_interrupted_run_saves_and_goes_on_as_if_nothing_had_happened(
         assert run.checkpoints()[-1].name == f"step-{run.last_step:08d}"
     assert trainer(run_file, runs_dir).ended().code == 0
     assert_equal(command, the_run(runs_dir), toy.path)
+
+
+@pytest.mark.slow
+def test_a_run_interrupted_twice_stops_at_once_and_goes_on_from_its_checkpoint(
+    run_file: Path, toy: Toy, command: Command
+) -> None:
+    runs_dir = run_file.parent / "runs"
+    life = trainer(run_file, runs_dir)
+    stop_at(after_step(12), life, runs_dir, number=signal.SIGINT)
+    life.kill(signal.SIGINT)
+    ended = life.ended()
+    assert ended.code == 130
+    assert "Traceback" not in ended.err
+    assert Run(path=the_run(runs_dir)).state == "interrupted"
+    assert trainer(run_file, runs_dir).ended().code == 0
+    assert_equal(command, the_run(runs_dir), toy.path)
+
+
+@pytest.mark.slow
+def test_an_interruption_while_the_data_is_read_leaves_nothing_behind(run_file: Path) -> None:
+    runs_dir = run_file.parent / "runs"
+    life = trainer(run_file, runs_dir)
+    stop_at(lambda place: (place / ".cache").exists(), life, runs_dir, number=signal.SIGINT)
+    ended = life.ended()
+    assert ended.code == 130
+    assert ended.err.splitlines()[-1] == "twosignal: interrupted"
+    assert "Traceback" not in ended.err
+    assert visible(runs_dir) == []
+    assert trainer(run_file, runs_dir).ended().code == 0
 
 
 def test_a_second_trainer_is_refused_and_harms_nothing(run_file: Path, command: Command) -> None:
@@ -299,6 +329,29 @@ def test_a_changed_checkpoint_is_refused_with_a_way_on(cut_short: Path, toy: Toy
     shutil.rmtree(newest)
     assert go_on(command, cut_short) == (0, "")
     assert_equal(command, the_run(cut_short.parent / "runs"), toy.path)
+
+
+def test_a_damaged_run_is_no_obstacle_to_a_new_one(cut_short: Path, toy: Toy, command: Command) -> None:
+    runs_dir = cut_short.parent / "runs"
+    events = runs_dir / toy.id / "events.jsonl"
+    events.write_bytes(events.read_bytes()[:-40] + b"\n")
+    code, sentence = go_on(command, cut_short)
+    assert (code, f"{toy.id}/events.jsonl:" in sentence) == (2, True)
+    refused = settings(rows__tokens=16)
+    ended = command("train", cut_short, "--runs", runs_dir, *refused)
+    assert ended.code == 4, "it came as far as the proof"
+
+
+def test_a_run_that_was_cut_short_is_mentioned_to_whoever_starts_anew(
+    cut_short: Path, toy: Toy, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def enough(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("twosignal.commands.train.build", enough)
+    ended = command("train", cut_short, "--runs", cut_short.parent / "runs")
+    assert (ended.code, ended.err) == (130, "twosignal: interrupted\n")
+    assert f"note: {toy.id} was cut short; --resume auto would go on with it" in ended.out
 
 
 def test_another_run_file_starts_another_run(cut_short: Path, command: Command) -> None:

@@ -140,6 +140,10 @@ def settings(**values: object) -> list[str]:
     return [part for pair in pairs for part in ("--set", pair)]
 
 
+SHORT = settings(run__steps=2, samples__tokens=2, probes__rows=1, samples__panel=1)
+"""Options that end a run at once."""
+
+
 def the_run(runs_dir: Path) -> Path:
     """Return the one run folder in `runs_dir`."""
     found = visible(runs_dir)

@@ -19,5 +19,6 @@ def run(options: Namespace) -> int:
     if found is None:
         console.print(f"equal: {run_a.last_step:,} steps and all events agree bit for bit")
     else:
-        console.print(f"they differ first at step {found.step:,}, {found.column}: {found.a} and {found.b}")
+        where = f"they differ first at step {found.step:,}, {found.column}"
+        console.print(f"{where}: {found.a} and {found.b}", markup=False, soft_wrap=True)
     return 0

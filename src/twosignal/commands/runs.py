@@ -31,7 +31,7 @@ def run(options: Namespace) -> int:
         return 0
     console = console_for(options)
     if not found:
-        console.print(f"no runs in {options.runs}")
+        console.print(f"no runs in {options.runs}", markup=False, soft_wrap=True)
         return 0
     table = Table(box=None, pad_edge=False)
     table.add_column("run", no_wrap=True, min_width=max(len(summary.id) for summary in found))

@@ -34,7 +34,7 @@ def run(options: Namespace) -> int:
     ]
     if options.html is not None:
         show_html(data.tokenizer, shown, path=options.html)
-        console.print(f"wrote {options.html}")
+        console.print(f"wrote {options.html}", markup=False, soft_wrap=True)
     elif options.json:
         for one in shown:
             print_json(show_json(data.tokenizer, one))

@@ -3,6 +3,7 @@
 import math
 from argparse import Namespace
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from rich.console import Console
 from twosignal.audits.finding import Verdict
 from twosignal.commands.console import console_for, print_json
 from twosignal.config import Config
-from twosignal.errors import HaltedError
+from twosignal.errors import HaltedError, RunError
 from twosignal.prove.proof import prove
 from twosignal.prove.show import show_receipt
 from twosignal.records.reader import Run, open_run
@@ -23,23 +24,39 @@ from twosignal.train.run import Proved, Result, newest_run_of, resume, run_confi
 from twosignal.train.setup import Setup, build
 
 
+GREEDY_NOTE = (
+    "samples.temperature is 0: the likeliest text of a healthy young model often loops, and the gate may halt it; "
+    "0.8 is the default"
+)
+
+
 def run(options: Namespace) -> int:
     """Run the command."""
     console = console_for(options)
     config, folder = load_config(options.config, options.set), options.config.parent
-    if options.resume in ("auto", "never"):
-        earlier = newest_run_of(config, options.runs)
-    else:
-        earlier = open_run(options.resume, options.runs)
-        check_config(config, earlier, started=run_config(earlier)[0])
-    if options.resume == "never" and earlier is not None:
-        if earlier.state not in ("finished", "halted", "running"):
-            console.print(f"note: {earlier.id} was cut short; --resume auto would go on with it")
-        earlier = None
+    earlier = _earlier(config, options, console)
     if earlier is not None and earlier.state == "finished":
         return report_finished(earlier, console, as_json=options.json)
     result = train_config(config, folder=folder, runs_dir=options.runs, earlier=earlier, console=console)
     return report(result, console, as_json=options.json)
+
+
+def _earlier(config: Config, options: Namespace, console: Console) -> Run | None:
+    """Return the run to go on with; None when a new one is to be started."""
+    if options.resume not in ("auto", "never"):
+        earlier = open_run(options.resume, options.runs)
+        check_config(config, earlier, started=run_config(earlier)[0])
+        return earlier
+    newest = newest_run_of(config, options.runs)
+    if options.resume == "auto" or newest is None:
+        return newest
+    # A damaged run is no obstacle to a new one.
+    with suppress(RunError):
+        if newest.state in ("interrupted", "failed", "stopped"):
+            console.print(
+                f"note: {newest.id} was cut short; --resume auto would go on with it", soft_wrap=True
+            )
+    return None
 
 
 def train_file(config: Path | str, *, settings: Sequence[str] = (), runs_dir: Path | str = "runs") -> Result:
@@ -59,6 +76,8 @@ def train_config(
     config: Config, *, folder: Path, runs_dir: Path, earlier: Run | None = None, console: Console
 ) -> Result:
     """Prove and train a configuration, or go on with `earlier`."""
+    if config.samples.temperature == 0 and config.gate.action == "halt":
+        console.print(f"note: {GREEDY_NOTE}")
     setup = build(config, folder=folder, runs_dir=runs_dir, say=console.print)
     if earlier is not None:
         setup.steps = run_config(earlier)[0].run.steps or setup.steps
@@ -97,7 +116,9 @@ def report(result: Result, console: Console, *, as_json: bool) -> int:
         message = f"the gate halted {run.id} at step {outcome.step}: {outcome.verdict.reason}"
         raise HaltedError(message, remedy=_way_on(run, outcome.verdict))
     word = "interrupted, saved" if outcome.interrupted else "finished"
-    console.print(f"{run.id} {word} at step {outcome.step}; held-out loss {outcome.probe:.3f}")
+    console.print(
+        f"{run.id} {word} at step {outcome.step}; held-out loss {outcome.probe:.3f}", soft_wrap=True
+    )
     return result.exit_code
 
 
@@ -123,7 +144,7 @@ def _best_checkpoint(run: Run) -> Path | None:
 
 def report_finished(run: Run, console: Console, *, as_json: bool) -> int:
     """Print how a run ended that an earlier process finished; this one took no time."""
-    console.print(f"{run.id} is finished: nothing is left to do")
+    console.print(f"{run.id} is finished: nothing is left to do", soft_wrap=True)
     if as_json:
         print_json(_summary(run) | {"tokens_per_second": None, "targets_per_second": None, "seconds": 0.0})
     return 0

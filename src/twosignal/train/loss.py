@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 (the field's name for it)
 from torch import Tensor
 
+from twosignal.model.attention import shape_step
 from twosignal.model.head import Head
 
 PLAIN_LIMIT_BYTES = 64 * 2**20
@@ -104,7 +105,10 @@ class ChunkedLoss(torch.autograd.Function):
         rows = chunk_rows(weight)
         for start in range(0, len(targets), rows):
             part = slice(start, start + rows)
-            gradient = F.linear(hidden[part], weight, bias).float()
+            # Every chunk has one shape: see shape_step for what many shapes cost.
+            filler = (0, 0, 0, -len(hidden[part]) % shape_step(hidden.device))
+            states = F.pad(hidden[part], filler)
+            gradient = F.linear(states, weight, bias)[: len(hidden[part])].float()
             picked = targets[part, None]
             log_total = torch.logsumexp(gradient, dim=1, keepdim=True)
             each[part] = (log_total - gradient.gather(1, picked)).squeeze(1)
@@ -112,9 +116,9 @@ class ChunkedLoss(torch.autograd.Function):
             gradient.scatter_add_(1, picked, torch.full_like(picked, -1.0, dtype=torch.float32))
             if grad_bias is not None:
                 grad_bias += gradient.sum(0)
-            narrow = gradient.to(_matmul_dtype(hidden))
-            grad_hidden[part] = (narrow @ weight.to(narrow.dtype)).to(hidden.dtype)
-            grad_weight += narrow.T @ hidden[part].to(narrow.dtype)
+            narrow = F.pad(gradient, filler).to(_matmul_dtype(hidden))
+            grad_hidden[part] = (narrow @ weight.to(narrow.dtype))[: len(gradient)].to(hidden.dtype)
+            grad_weight += narrow.T @ states.to(narrow.dtype)
         ctx.save_for_backward(grad_hidden, grad_weight.to(weight.dtype), grad_bias)
         ctx.mark_non_differentiable(each)
         return each.sum(), each

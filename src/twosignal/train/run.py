@@ -97,7 +97,7 @@ def resume(setup: Setup, run: Run, proved: Proved, *, console: Console) -> Resul
         running.restore(state)
         running.recorder.open(resumed_from=running.step)
         running.recorder.resume(state)
-        console.print(f"going on with {run.id} after step {running.step}")
+        console.print(f"going on with {run.id} after step {running.step}", soft_wrap=True)
         return _finish(running)
 
 
