@@ -1,6 +1,6 @@
 """The README's picture: takes a finished demo run, gives docs/images/demo.svg.
 
-    python docs/picture.py RUN
+python docs/picture.py RUN
 """
 
 import re

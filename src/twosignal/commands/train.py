@@ -23,7 +23,6 @@ from twosignal.train.hours import settle_hours
 from twosignal.train.run import Proved, Result, newest_run_of, resume, run_config, sampler_of, start
 from twosignal.train.setup import Setup, build
 
-
 GREEDY_NOTE = (
     "samples.temperature is 0: the likeliest text of a healthy young model often loops, and the gate may halt it; "
     "0.8 is the default"
