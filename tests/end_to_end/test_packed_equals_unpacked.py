@@ -35,7 +35,7 @@ ROWS_PER_PASS = 3
 def data(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Data:
     """64 dialogues, their answers supervised, in a vocabulary learned from them; one more is held out."""
     folder = tmp_path_factory.mktemp("dialogues")
-    source = {"path": str(shared_data / "sgd_train.jsonl"), "limit": NUM_DIALOGUES + 1, "held_out": 0.0}
+    source = {"path": str(shared_data / "sgd_train.jsonl"), "limit": NUM_DIALOGUES, "held_out": 0.0}
     given = config(
         source=source,
         model={"context": ROW_TOKENS},
