@@ -66,7 +66,9 @@ class Life:
         """Wait for the end."""
         self.process.join(PATIENCE_SECONDS)
         assert self.process.exitcode is not None, "the command did not end"
-        out, err = (self.log.with_suffix(suffix).read_text() for suffix in (".out", ".err"))
+        files = [self.log.with_suffix(suffix) for suffix in (".out", ".err")]
+        # A process that was killed at once has printed nothing anywhere.
+        out, err = (file.read_text() if file.exists() else "" for file in files)
         return Ended(code=self.process.exitcode, out=out, err=err)
 
 

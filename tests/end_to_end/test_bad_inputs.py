@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.conftest import Command, refused, train
-from tests.end_to_end.toy import BOOKS, SHORT, Toy, chat, settings, the_run
+from tests.end_to_end.toy import BOOKS, SHORT, Toy, chat, settings, the_run, visible
+from twosignal.records.storage import FolderLock
 
 Spoil = Callable[[Path], object]
 
@@ -303,6 +304,22 @@ def test_what_a_killed_process_of_the_same_number_left_is_no_obstacle(
         folder.rename(cache / f".{folder.name}.{os.getpid()}")
     assert train(command, run_file, *SHORT).code == 0
     assert sorted(cache.iterdir()) == kept
+
+
+def test_a_run_folder_half_made_by_a_killed_process_is_cleared_away(run_file: Path, command: Command) -> None:
+    runs_dir = run_file.parent / "runs"
+    left, held, foreign = (
+        runs_dir / name
+        for name in (".toy-20260101-000000-abcdef.partial", ".b-20260101-000000-abcdef.partial", ".c.partial")
+    )
+    for folder in (left, held, foreign):
+        (folder / "steps").mkdir(parents=True)
+    lock = FolderLock(held)
+    assert train(command, run_file, *SHORT).code == 0
+    lock.release()
+    found = visible(runs_dir)
+    assert found[:2] == [held.name, foreign.name]
+    assert len(found) == 3
 
 
 def test_a_fault_of_ours_is_one_sentence_with_a_report(

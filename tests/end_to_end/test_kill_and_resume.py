@@ -128,7 +128,8 @@ def train_through(moments: Sequence[Moment], run_file: Path, runs_dir: Path) -> 
         before = half_written(runs_dir)
         life = trainer(run_file, runs_dir)
         stop_at(moment, life, runs_dir)
-        assert life.ended().code == -signal.SIGKILL
+        ended = life.ended()
+        assert ended.code == -signal.SIGKILL, ended
         num_cut += not half_written(runs_dir) <= before
         for path in runs_dir.glob("toy-*"):
             assert Run(path=path).verify_chain() is None
@@ -168,11 +169,11 @@ def test_a_run_killed_three_times_ends_as_if_nothing_had_happened(
 def random_moments(seed: int) -> list[Moment]:
     """Return twenty moments: four while the process starts, five while it saves, the others anywhere."""
     draw = random.Random(seed)
-    starting = [after_seconds(draw.uniform(0, 1.5)) for _ in range(4)]
-    steps = sorted(draw.sample(range(1, STEPS - 3), 11))
-    moments = [after_step(step, delay=draw.uniform(0, 0.1)) for step in steps]
+    starting = [after_seconds(draw.uniform(0, 0.4)) for _ in range(4)]
+    steps = sorted(draw.sample(range(1, STEPS - 10), 11))
+    moments = [after_step(step, delay=draw.uniform(0, 0.03)) for step in steps]
     for _ in range(5):
-        moments.insert(draw.randint(0, 9), while_saving(delay=draw.uniform(0, 0.02)))
+        moments.insert(draw.randint(0, 5), while_saving(delay=draw.uniform(0, 0.02)))
     return starting + moments
 
 

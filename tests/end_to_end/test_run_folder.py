@@ -16,7 +16,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from tests.end_to_end import processes
 from tests.end_to_end.conftest import Command
 from tests.end_to_end.toy import Toy, chat, settings, the_run, write_toy
+from twosignal.records.folder import Pulse
 from twosignal.records.reader import Run
+from twosignal.records.writer import RunWriter
 from twosignal.runfile import config_hash, load_config
 
 FOLDER = {
@@ -265,6 +267,22 @@ def test_the_mix_and_the_heartbeat_are_told(trained: Trained) -> None:
     beat = read_json(trained.run.path / "heartbeat.json")
     assert (beat["run"], beat["state"], beat["step"]) == (trained.run.id, "finished", trained.steps)
     assert beat["gate_step"] == trained.steps
+
+
+def test_the_heartbeat_follows_every_sampling(
+    run_file: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[str, int | None]] = []
+    beat = RunWriter.heartbeat
+
+    def note(writer: RunWriter, *, state: Pulse, gate_step: int | None = None) -> None:
+        told.append((state, gate_step))
+        beat(writer, state=state, gate_step=gate_step)
+
+    monkeypatch.setattr(RunWriter, "heartbeat", note)
+    options = settings(run__steps=4, samples__every=2, samples__tokens=2)
+    assert command("train", run_file, "--runs", run_file.parent / "runs", *options).code == 0
+    assert told == [("running", None), ("running", 2), ("running", 4), ("finished", 4)]
 
 
 def test_every_checkpoint_holds_all_a_run_needs_to_go_on(trained: Trained) -> None:

@@ -1,5 +1,6 @@
 """The run folder: takes a name and a run file's text, gives a new folder, and reads and writes its small files."""
 
+import fcntl
 import json
 import os
 import re
@@ -8,12 +9,13 @@ import shutil
 import socket
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
-from twosignal.errors import RunError
+from twosignal.errors import RunError, StorageError
 from twosignal.records.columns import CLOCK_COLUMNS, KEY_COLUMNS, Column, check_learning, header_bytes
 from twosignal.records.journal import HEADER_LINE
 from twosignal.records.storage import (
@@ -35,6 +37,7 @@ SESSIONS: Final = "sessions.jsonl"
 HEARTBEAT: Final = "heartbeat.json"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_PARTIAL = re.compile(rf"\.{_NAME.pattern}-\d{{8}}-\d{{6}}-[0-9a-f]{{6}}\.partial")
 _STALE_SECONDS: Final = 120.0
 """A heartbeat older than this belongs to a process that is gone; the caller writes one every few seconds."""
 
@@ -86,8 +89,7 @@ def make_folder(
         SESSIONS: b"",
     }
     try:
-        partial.mkdir(parents=True)
-        lock = FolderLock(partial)
+        lock = _begin(partial)
         _fill(partial, contents)
         partial.rename(final)
         sync_folder(runs_dir)
@@ -96,6 +98,35 @@ def make_folder(
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return NewFolder(final, lock)
+
+
+def _begin(partial: Path) -> FolderLock:
+    """Make a hidden folder and lock it, after removing those that killed processes left behind.
+
+    The folder above is locked meanwhile: between the making and the locking of a folder nobody may take it for a
+    killed process's.
+    """
+    runs_dir = partial.parent
+    runs_dir.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(runs_dir, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        for path in runs_dir.iterdir():
+            if _PARTIAL.fullmatch(path.name):
+                _sweep(path)
+        partial.mkdir()
+        return FolderLock(partial)
+    finally:
+        os.close(descriptor)
+
+
+def _sweep(partial: Path) -> None:
+    """Remove a hidden folder unless a living process holds it."""
+    # Where the lock cannot be had, the folder is held, or has got its name this moment.
+    with suppress(RunError, StorageError):
+        lock = FolderLock(partial)
+        shutil.rmtree(partial, ignore_errors=True)
+        lock.release()
 
 
 def _fill(folder: Path, contents: Mapping[str, bytes]) -> None:

@@ -118,6 +118,7 @@ class Recorder:
             self._append("sample", step, body)
         self._gate_step = step
         self._publish()
+        self._beat("running")
 
     def verdict(self, verdict: Verdict) -> None:
         """Record what the gate said."""
