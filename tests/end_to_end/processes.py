@@ -134,6 +134,8 @@ def live(arguments: Sequence[str], folder: str, log: str, stroke: Stroke | None)
         os.dup2(file, descriptor)
         os.close(file)
     os.chdir(folder)
+    # A shell starts what it puts into the background with Ctrl-C ignored, and this command would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.argv = ["twosignal", *arguments]
     if stroke is not None:
         stroke.arm()
