@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -12,7 +13,8 @@ from tokenizers import normalizers
 from twosignal.config import RoleRule
 from twosignal.errors import InputError, SourceError
 from twosignal.text.conversation import Conversation, Document, Message
-from twosignal.tokens.render import Renderer, Supervise
+from twosignal.tokens.render import Renderer
+from twosignal.tokens.rules import Supervise
 from twosignal.tokens.tokenizer import Tokenizer
 from twosignal.tokens.training import train_tokenizer
 
@@ -248,6 +250,27 @@ def test_half_tokens_are_counted_unless_everything_is_learned(chatml: Tokenizer)
         assert renderer.counts.straddling == expected
 
 
+@pytest.mark.parametrize(
+    ("supervise", "expected"),
+    [
+        ("assistant", ["b<|end|>"]),
+        ("last", ["b<|end|>"]),
+        ("all", ["<|user|>u<|end|><|assistant|>", "<|user|>v<|end|><|assistant|>b<|end|>"]),
+        (RoleRule(role="user"), ["u<|end|>", "v<|end|>"]),
+    ],
+)
+def test_a_turn_of_weight_zero_is_never_learned(
+    supervise: Supervise, expected: list[str], tiny: Tokenizer
+) -> None:
+    chat = saved.chat(("user", "u"), ("assistant", "a"), ("user", "v"), ("assistant", "b"))
+    first, answer, *rest = chat.messages
+    weighed = replace(chat, messages=(first, replace(answer, weight=0), *rest))
+    assert supervised(Renderer(tiny, supervise), weighed) == expected
+    last = replace(chat, messages=(first, answer, rest[0], replace(rest[1], weight=0)))
+    if supervise == "last":
+        assert supervised(Renderer(tiny, supervise), last) == ["a<|end|>"]
+
+
 def test_turns_rewritten_in_retrospect_are_counted() -> None:
     template = saved.CHATML.replace(
         "m.content", "('<think></think>' if loop.last and m.role == 'assistant' else '') + m.content"
@@ -255,8 +278,12 @@ def test_turns_rewritten_in_retrospect_are_counted() -> None:
     files = saved.saved_files(saved.byte_level_backend(), template=template, controls=saved.CHATML_CONTROLS)
     renderer = Renderer(saved.build(files))
     pair = (("user", "Hello"), ("assistant", "Paris"))
-    renderer.render(saved.chat(*pair, *pair, *pair))
+    (examples,) = renderer.render_each([saved.chat(*pair, *pair, *pair)])
     assert renderer.counts.rewritten == 2
+    assert [[text for text, flag in renderer.text_spans(e) if flag] for e in examples] == [
+        ["<think></think>Paris<|im_end|>"]
+    ] * 3
+    assert len(list(renderer.render_many([saved.chat(*pair, *pair)]))) == 2
 
 
 def test_a_refusal_names_file_line_and_the_words_of_the_template(gemma: Tokenizer) -> None:
@@ -278,7 +305,7 @@ def test_a_layout_that_does_not_fit_names_file_line_and_remedy() -> None:
     with pytest.raises(SourceError) as caught:
         renderer.render(saved.chat(("user", "Hello"), ("assistant", "Paris"), line=3))
     assert "data/chats.jsonl:3: the chat template does not fit this conversation" in str(caught.value)
-    assert "Put {% generation %} markers around the answers" in str(caught.value)
+    assert "Use a template whose answers begin as add_generation_prompt does" in str(caught.value)
 
 
 def test_an_unknown_role_is_refused(tiny: Tokenizer) -> None:

@@ -1,5 +1,6 @@
 """Tests of other models' chats: takes their templates, gives the ids that transformers gives, with masks by place."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -8,8 +9,9 @@ from tokenizers import AddedToken
 
 from twosignal.text.conversation import Conversation
 from twosignal.tokens import template_chat
-from twosignal.tokens.draft import encode_drafts
-from twosignal.tokens.layout import LayoutError
+from twosignal.tokens.draft import Draft, Encoded, encode_drafts
+from twosignal.tokens.form import Filled
+from twosignal.tokens.template import LayoutError
 from twosignal.tokens.template_chat import TemplateChat
 from twosignal.tokens.tokenizer import Tokenizer
 
@@ -27,13 +29,18 @@ RETHINK = saved.CHATML.replace(
 )
 
 
+def encode(tokenizer: Tokenizer, drafts: Sequence[Draft | Filled]) -> list[Encoded]:
+    return encode_drafts(tokenizer, [Draft(draft.items) for draft in drafts])
+
+
 def run(
     tokenizer: Tokenizer, conversation: Conversation, *, learned: list[bool] | None = None
 ) -> tuple[Any, list[str]]:
     """Ids, and the text of every supervised stretch."""
     answers = [m.role == "assistant" for m in conversation.messages]
-    draft = TemplateChat(tokenizer).draft(conversation.messages, learned=learned or answers)
-    (encoded,) = encode_drafts(tokenizer, [draft])
+    encoded = encode(
+        tokenizer, TemplateChat(tokenizer).drafts(conversation.messages, learned=learned or answers)
+    )[-1]
     texts: list[list[int]] = []
     was = False
     for index, supervised in zip(encoded.ids.tolist(), encoded.supervised.tolist(), strict=True):
@@ -106,9 +113,9 @@ def test_prompts_are_those_of_transformers(chatml: Tokenizer, tmp_path: Any) -> 
 
 def test_a_training_render_goes_on_where_each_prompt_ends(chatml: Tokenizer) -> None:
     chat = TemplateChat(chatml)
-    drafts = [chat.draft_prompt(CLEAN.messages[:k]) for k in (1, 3)]
-    drafts.append(chat.draft(CLEAN.messages, learned=[False, True, False, True]))
-    first, second, whole = encode_drafts(chatml, drafts)
+    drafts: list[Draft | Filled] = [chat.draft_prompt(CLEAN.messages[:k]) for k in (1, 3)]
+    drafts += chat.drafts(CLEAN.messages, learned=[False, True, False, True])
+    first, second, whole = encode(chatml, drafts)
     for prompt in (first, second):
         assert whole.ids[: len(prompt.ids)].tolist() == prompt.ids.tolist()
         assert not whole.supervised[len(prompt.ids) - 1]
@@ -117,45 +124,53 @@ def test_a_training_render_goes_on_where_each_prompt_ends(chatml: Tokenizer) -> 
 
 def test_a_token_half_header_half_answer_is_unsupervised_and_counted(chatml: Tokenizer) -> None:
     conversation = saved.chat(QUESTION, ("assistant", "\nParis"))
-    draft = TemplateChat(chatml).draft(conversation.messages, learned=[False, True])
-    (encoded,) = encode_drafts(chatml, [draft])
+    (encoded,) = encode(chatml, TemplateChat(chatml).drafts(conversation.messages, learned=[False, True]))
     assert encoded.num_straddling == 1
     assert run(chatml, conversation)[1] == ["Paris<|im_end|>"]
 
 
-def test_stripped_reasoning_is_refused_in_earlier_turns() -> None:
+def test_stripped_reasoning_is_learned_as_it_was_written() -> None:
     tokenizer = with_template(RETHINK)
     thought = saved.chat(
         QUESTION, ("assistant", "hm</think>Paris"), QUESTION, ("assistant", "no</think>Rome")
     )
-    with pytest.raises(LayoutError, match="strips or rewrites earlier turns, so that message 2 cannot be"):
-        run(tokenizer, thought)
-    only_last = run(tokenizer, thought, learned=[False, False, False, True])[1]
-    assert only_last == ["no</think>Rome<|im_end|>"]
-    single = saved.chat(QUESTION, ("assistant", "hm</think>Paris"))
-    assert run(tokenizer, single)[1] == ["hm</think>Paris<|im_end|>"]
+    learned = [False, True, False, True]
+    first, second = encode(tokenizer, TemplateChat(tokenizer).drafts(thought.messages, learned=learned))
+    assert tokenizer.decode_within(first.ids[first.supervised].tolist()) == "hm</think>Paris<|im_end|>"
+    assert tokenizer.decode_within(second.ids[second.supervised].tolist()) == "no</think>Rome<|im_end|>"
+    assert "hm" in tokenizer.decode(first.ids.tolist())
+    assert "hm" not in tokenizer.decode(second.ids.tolist())
 
 
 def test_changed_texts_and_rewritten_turns_are_counted() -> None:
     chat = TemplateChat(with_template(RETHINK))
     thought = saved.chat(QUESTION, ("assistant", "hm</think>Paris"), QUESTION, ("assistant", "Rome"))
-    chat.draft(thought.messages, learned=[False, False, False, True])
-    chat.draft(CLEAN.messages, learned=[False, True, False, True])
+    chat.drafts(thought.messages, learned=[False, False, False, True])
+    chat.drafts(CLEAN.messages, learned=[False, True, False, True])
     assert (chat.num_changed, chat.num_rewritten) == (1, 0)
 
 
-def test_a_rewritten_text_that_spells_a_control_token_is_refused() -> None:
+def test_a_rewritten_text_that_spells_a_control_token_stays_text() -> None:
     tokenizer = with_template(RETHINK)
     evil = saved.chat(
         ("user", "Hi <|im_end|>"), ("assistant", "hm</think>Paris"), QUESTION, ("assistant", "Rome")
     )
-    with pytest.raises(LayoutError, match="message 1 spells a control token and the template rewrites"):
-        run(tokenizer, evil, learned=[False, False, False, True])
+    ids, answers = run(tokenizer, evil, learned=[False, False, False, True])
+    assert answers == ["Rome<|im_end|>"]
+    assert ids.count(tokenizer.end_of_turn_id) == len(evil.messages)
+    assert tokenizer.decode(ids, skip_special=False).count("<|im_end|>") == len(evil.messages) + 1
+
+
+def test_a_control_token_that_the_template_looks_for_is_refused() -> None:
+    template = saved.CHATML.replace("m.content +", "m.content.replace('<|im_start|>', '!') | upper +")
+    evil = saved.chat(("user", "Hi <|im_start|>"), ("assistant", "Paris"))
+    with pytest.raises(LayoutError, match="message 1 spells a control token and the template looks for it"):
+        run(with_template(template), evil)
 
 
 def test_a_text_that_makes_the_template_write_control_tokens_is_refused() -> None:
     template = saved.CHATML.replace("m.content +", "m.content.replace('#', '<|im_end|>') +")
-    with pytest.raises(LayoutError, match="other control tokens around these texts"):
+    with pytest.raises(LayoutError, match="writes control tokens into the text of message 1"):
         run(with_template(template), saved.chat(("user", "one # two"), ("assistant", "three")))
 
 
@@ -170,8 +185,8 @@ def test_marked_answers_of_changed_texts_are_taken_from_the_markers() -> None:
     assert run(tokenizer, conversation)[1] == ["PARIS <|im_end|>", "ROME <|im_end|>"]
     learned = [False, False, False, True]
     assert run(tokenizer, conversation, learned=learned)[1] == ["ROME <|im_end|>"]
-    with pytest.raises(LayoutError, match="message 1 is no assistant turn"):
-        run(tokenizer, conversation, learned=[True, False, False, False])
+    asked = run(tokenizer, conversation, learned=[True, False, False, False])[1]
+    assert asked == [QUESTION[1] + "<|im_end|>"]
 
 
 def test_markers_that_do_not_match_the_answers_of_changed_texts_are_refused() -> None:
@@ -181,7 +196,7 @@ def test_markers_that_do_not_match_the_answers_of_changed_texts_are_refused() ->
         "{% else %}{{ m.content | upper }}{{ '<|im_end|>' }}{% endif %}{% endfor %}"
     )
     conversation = saved.chat(QUESTION, ("assistant", "no"), QUESTION, ("assistant", "Rome"))
-    with pytest.raises(LayoutError, match="it marks 1 answers of 2"):
+    with pytest.raises(LayoutError, match="generation markers leave out message 2"):
         run(with_template(template), conversation)
 
 
@@ -189,7 +204,7 @@ def test_a_changed_answer_without_its_end_is_refused() -> None:
     template = saved.CHATML.replace(
         "m.content + '<|im_end|>'", "m.content | upper + ('' if 'no' in m.content else '<|im_end|>')"
     )
-    with pytest.raises(LayoutError, match=r"writes no <\|im_end\|> after an assistant turn"):
+    with pytest.raises(LayoutError, match=r"writes no <\|im_end\|> after message 2"):
         run(with_template(template), saved.chat(QUESTION, ("assistant", "no")))
 
 
@@ -228,8 +243,8 @@ def test_shapes_are_forgotten_when_there_are_too_many(
     chat = TemplateChat(chatml)
     for length in (1, 2, 3, 4, 1):
         messages = CLEAN.messages[:length]
-        draft = chat.draft(messages, learned=[m.role == "assistant" for m in messages])
-        (encoded,) = encode_drafts(chatml, [draft])
+        drafts = chat.drafts(messages, learned=[m.role == "assistant" for m in messages])
+        (encoded,) = encode(chatml, drafts)
         assert encoded.supervised.any() == (length > 1)
 
 
@@ -261,10 +276,10 @@ def test_the_date_is_that_of_the_given_moment() -> None:
     template = "{{ '<|im_start|>' + strftime_now('%d %b %Y') + '<|im_end|>' }}" + saved.CHATML
     tokenizer = with_template(template)
     drafts = [
-        TemplateChat(tokenizer, now=datetime(2026, 11, day)).draft(CLEAN.messages, learned=[False] * 4)
+        TemplateChat(tokenizer, now=datetime(2026, 11, day)).drafts(CLEAN.messages, learned=[False] * 4)[0]
         for day in (3, 3, 4)
     ]
-    first, same, other = (encoded.ids.tolist() for encoded in encode_drafts(tokenizer, drafts))
+    first, same, other = (encoded.ids.tolist() for encoded in encode(tokenizer, drafts))
     assert first == same
     assert first != other
     assert tokenizer.decode(first).startswith("03 Nov 2026")

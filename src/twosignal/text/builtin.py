@@ -12,6 +12,7 @@ from twosignal.errors import SourceError
 from twosignal.text.conversation import Conversation, Record
 from twosignal.text.stdlib import python_docs, python_source
 from twosignal.text.synthetic.arithmetic import ARITHMETIC
+from twosignal.text.synthetic.canaries import canaries
 from twosignal.text.synthetic.dates import DATES
 from twosignal.text.synthetic.dialogue import DIALOGUE
 from twosignal.text.synthetic.listing import listings
@@ -83,6 +84,10 @@ def _listing(source: str, limit: int | None) -> Iterator[Record]:
     return listings(source=source, limit=DEFAULT_LIMIT if limit is None else limit)
 
 
+def _canaries(source: str, limit: int | None) -> Iterator[Record]:
+    return islice(canaries(source=source), limit)
+
+
 def _python_docs(source: str, limit: int | None) -> Iterator[Record]:
     return islice(python_docs(source), limit)
 
@@ -104,6 +109,10 @@ BUILTIN: dict[str, Builtin] = {
     WORD_FACTS.name: _of_chat(WORD_FACTS, "Generated chat: letters, plurals, kinds and opposites of words."),
     DIALOGUE.name: _of_chat(DIALOGUE, "Generated chat of several turns: a cafe, the way, a booking."),
     "listing": Builtin(description="Generated lists: trivially predictable, a trap.", generate=_listing),
+    "canaries": Builtin(
+        description="Random codes, planted 1, 10 and 100 times, to measure what is learned by heart.",
+        generate=_canaries,
+    ),
     "python-docs": Builtin(description="Documentation of this Python's library.", generate=_python_docs),
     "python-source": Builtin(description="Source code of this Python's library.", generate=_python_source),
 }

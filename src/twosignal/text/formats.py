@@ -1,13 +1,15 @@
-"""The shapes a record may have: takes one parsed JSON value, gives a `Conversation` or a `Document`.
+"""The shapes a record may have: takes one parsed JSON value, gives a `Conversation`, a `Document` or a `Tokenized`.
 
-messages            {"messages": [{"role", "content", "name"?}]}, also under "conversation" or "conversations"
+messages            {"messages": [{"role", "content", ...}]}, also under "conversation" or "conversations"
 sharegpt            {"conversations": [{"from", "value"}]}
 alpaca              {"instruction", "input"?, "output"}
-prompt-completion   {"prompt", "completion"}: texts, or lists of messages
+prompt-completion   {"prompt", "completion"}: texts, or lists of messages; of these only the completion is learned
 text                {"text"} or {"content"}
+tokenized           {"input_ids", and "labels" or a mask}; see `tokenized`
 
-Beside these a record may carry "domain" (a text, or a list of texts) and, in front of a conversation
-that does not begin with one, a "system" text. Other keys are ignored.
+Beside these a record may carry "domain" (a text, or a list of texts), "tools" (a list, or its JSON text) and, in
+front of a conversation that does not begin with one, a "system" text. Other keys are ignored, except those that
+look as if they said what is learned.
 """
 
 from collections.abc import Mapping
@@ -15,33 +17,23 @@ from typing import Literal, cast
 
 from twosignal.text.conversation import Conversation, Document, Message, Origin, Record
 from twosignal.text.malformed import MalformedError, describe
+from twosignal.text.messages import parse_text, parse_turns
+from twosignal.text.tokenized import (
+    IDS_KEY,
+    LABELS_KEY,
+    MASK_KEYS,
+    OTHER_KEYS,
+    parse_tokenized,
+    refuse_mask_without_ids,
+)
+from twosignal.text.tool_calls import parse_tools
 
 Shape = Literal["messages", "sharegpt", "alpaca", "prompt-completion", "text"]
 
-ROLE_OF = {
-    "system": "system",
-    "developer": "system",
-    "user": "user",
-    "human": "user",
-    "prompter": "user",
-    "assistant": "assistant",
-    "gpt": "assistant",
-    "chatgpt": "assistant",
-    "bot": "assistant",
-    "model": "assistant",
-    "ai": "assistant",
-    "function_call": "assistant",
-    "tool": "tool",
-    "function": "tool",
-    "observation": "tool",
-    "ipython": "tool",
-}
-"""Role of every known spelling, in lower case. ShareGPT's function_call is spoken by the model."""
-
 TURN_KEYS = ("messages", "conversation", "conversations")
 TEXT_KEYS = ("text", "content")
-KNOWN_KEYS = (*TURN_KEYS, *TEXT_KEYS, "instruction", "input", "output", "prompt", "completion")
-EXTRA_KEYS = ("domain", "system")
+KNOWN_KEYS = (*TURN_KEYS, *TEXT_KEYS, "instruction", "input", "output", "prompt", "completion", IDS_KEY)
+EXTRA_KEYS = ("domain", "system", "tools", "chat_template_kwargs", LABELS_KEY, *MASK_KEYS, *OTHER_KEYS)
 
 _EXPECTED: dict[Shape, str] = {
     "messages": '"messages": a list of {"role", "content"}',
@@ -67,17 +59,40 @@ def parse(value: object, shape: Shape | Literal["auto"], *, origin: Origin) -> R
     if not isinstance(value, dict):
         raise MalformedError(found=describe(value), expected="an object, " + _EXPECTED_ANY)
     record = cast("dict[str, object]", value)
+    if record.get("chat_template_kwargs"):
+        # To ignore them would render another text than the one that was meant.
+        raise MalformedError(
+            found='"chat_template_kwargs": settings of the template for this record alone',
+            expected='none; reasoning is switched by whether a turn has it, tools by "tools"',
+        )
     known = shape_of(record) if shape == "auto" else shape
+    if record.get(IDS_KEY) is not None:
+        return _tokenized(record, known, origin=origin)
+    refuse_mask_without_ids(record)
     if known is None:
         keys = ", ".join(f'"{key}"' for key in list(record)[:8]) or "none"
         raise MalformedError(found=f"an object with the keys {keys}", expected=_EXPECTED_ANY)
     domain = _domain(record.get("domain"))
     if known == "text":
         key = _first_key(record, TEXT_KEYS, known)
-        text = _text(record[key], f'"{key}"')
+        text = parse_text(record[key], f'"{key}"')
         return Document(text=_filled(text, f'"{key}"'), origin=origin, domain=domain)
     messages = _with_system(_conversation(record, known), record.get("system"))
-    return Conversation(messages=messages, origin=origin, domain=domain)
+    tools = parse_tools(record.get("tools"))
+    return Conversation(messages=messages, origin=origin, domain=domain, tools=tools)
+
+
+def _tokenized(record: Mapping[str, object], shape: Shape | None, *, origin: Origin) -> Record:
+    messages: tuple[Message, ...] = ()
+    if shape in ("messages", "sharegpt"):
+        messages = _with_system(_conversation(record, shape), record.get("system"))
+    return parse_tokenized(
+        record,
+        messages,
+        origin=origin,
+        tools=parse_tools(record.get("tools")),
+        domain=_domain(record.get("domain")),
+    )
 
 
 def _shape_by_keys(record: Mapping[str, object], keys: set[str]) -> Shape | None:
@@ -96,95 +111,32 @@ def _shape_by_keys(record: Mapping[str, object], keys: set[str]) -> Shape | None
 def _conversation(record: Mapping[str, object], shape: Shape) -> tuple[Message, ...]:
     if shape in ("messages", "sharegpt"):
         key = _first_key(record, TURN_KEYS, shape)
-        return _turns(record[key], f'"{key}"', is_sharegpt=shape == "sharegpt")
+        return parse_turns(record[key], f'"{key}"', is_sharegpt=shape == "sharegpt")
     if shape == "alpaca":
-        task = _filled(_text(_get(record, "instruction", shape), '"instruction"'), '"instruction"')
-        given = "" if record.get("input") is None else _text(record["input"], '"input"')
-        answer = _filled(_text(_get(record, "output", shape), '"output"'), '"output"')
+        task = _filled(parse_text(_get(record, "instruction", shape), '"instruction"'), '"instruction"')
+        given = "" if record.get("input") is None else parse_text(record["input"], '"input"')
+        answer = _filled(parse_text(_get(record, "output", shape), '"output"'), '"output"')
         question = f"{task}\n\n{given}" if given.strip() else task
         return (
             Message(role="user", content=question),
             Message(role="assistant", content=answer),
         )
     prompt = _said(_get(record, "prompt", shape), "user", '"prompt"')
+    prompt = tuple(m._replace(weight=0) if m.role == "assistant" else m for m in prompt)
     return prompt + _said(_get(record, "completion", shape), "assistant", '"completion"')
 
 
 def _said(value: object, role: str, place: str) -> tuple[Message, ...]:
     if isinstance(value, list):
-        return _turns(value, place, is_sharegpt=False)
-    return (Message(role=role, content=_filled(_text(value, place), place)),)
-
-
-def _turns(value: object, place: str, *, is_sharegpt: bool) -> tuple[Message, ...]:
-    if not isinstance(value, list) or not value:
-        raise MalformedError(found=f"{describe(value)} as {place}", expected="a list of at least one message")
-    speaker, said = ("from", "value") if is_sharegpt else ("role", "content")
-    messages = tuple(
-        _message(item, f"message {number}", keys=(speaker, said)) for number, item in enumerate(value, 1)
-    )
-    if not any(message.content.strip() for message in messages):
-        raise MalformedError(found="a conversation without any text", expected="text in its messages")
-    return messages
-
-
-def _message(item: object, place: str, *, keys: tuple[str, str]) -> Message:
-    speaker, said = keys
-    if not isinstance(item, dict):
-        raise MalformedError(
-            found=f"{describe(item)} as {place}", expected=f'an object with "{speaker}" and "{said}"'
-        )
-    for key in keys:
-        if key not in item:
-            raise MalformedError(found=f'no "{key}" in {place}', expected=f'"{speaker}" and "{said}"')
-    spelling = item[speaker]
-    role = ROLE_OF.get(spelling.strip().lower()) if isinstance(spelling, str) else None
-    if role is None:
-        shown = f'"{spelling}"' if isinstance(spelling, str) else describe(spelling)
-        raise MalformedError(
-            found=f'the role {shown} in {place} ("{speaker}")', expected="one of " + ", ".join(ROLE_OF)
-        )
-    content = _text(item[said], f'{place} ("{said}")')
-    name = item.get("name")
-    return Message(role=role, content=content, name="" if name is None else _text(name, f'{place} ("name")'))
+        return parse_turns(value, place, is_sharegpt=False)
+    return (Message(role=role, content=_filled(parse_text(value, place), place)),)
 
 
 def _with_system(messages: tuple[Message, ...], value: object) -> tuple[Message, ...]:
-    system = "" if value is None else _text(value, '"system"')
+    system = "" if value is None else parse_text(value, '"system"')
     if not system.strip() or messages[0].role == "system":
         return messages
     return (Message(role="system", content=system), *messages)
-
-
-def _text(value: object, place: str) -> str:
-    """Return a text as it is, or the texts of a list of text parts joined."""
-    if isinstance(value, str):
-        if not value.isascii():
-            _check_characters(value, place)
-        return value
-    if isinstance(value, list):
-        return "".join(_part(part, f"part {n} of {place}") for n, part in enumerate(value, 1))
-    raise MalformedError(found=f"{describe(value)} in {place}", expected="text")
-
-
-def _part(part: object, place: str) -> str:
-    expected = '{"type": "text", "text": ...}'
-    if not isinstance(part, dict):
-        raise MalformedError(found=f"{describe(part)} as {place}", expected=expected)
-    if part.get("type") != "text" or not isinstance(part.get("text"), str):
-        raise MalformedError(found=f'type "{part.get("type")}" as {place}', expected=expected)
-    return _text(part["text"], place)
-
-
-def _check_characters(text: str, place: str) -> None:
-    # JSON can spell half a surrogate pair; tokenizers refuse it, so it must not get that far.
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise MalformedError(
-            found=f"half a surrogate pair at character {error.start + 1} of {place}",
-            expected="whole characters",
-        ) from error
 
 
 def _filled(text: str, place: str) -> str:
@@ -212,9 +164,9 @@ def _domain(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, str):
-        return _text(value, '"domain"')
+        return parse_text(value, '"domain"')
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if isinstance(value, list) and all(isinstance(part, str) for part in value):
-        return _text("+".join(value), '"domain"')
+        return parse_text("+".join(value), '"domain"')
     raise MalformedError(found=f'{describe(value)} in "domain"', expected="text or a list of texts")

@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from twosignal.errors import SourceError
+from twosignal.text.columnar import checked_columns
 from twosignal.text.readers import Row
 
 
@@ -64,7 +65,7 @@ def read_hub(dataset: HubInput) -> Iterator[Row]:
     try:
         stream = library.load_dataset(dataset.name, name=dataset.config, split=dataset.split, streaming=True)
         for number, value in enumerate(stream, 1):
-            yield Row(line=number, value=value)
+            yield Row(line=number, value=checked_columns(value))
     except (library.exceptions.DatasetsError, ValueError, OSError) as error:
         raise _unreadable(dataset, error) from error
 

@@ -15,9 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from twosignal.errors import SourceError
+from twosignal.text.columnar import checked_columns
 from twosignal.text.formats import EXTRA_KEYS, KNOWN_KEYS, shape_of
 from twosignal.text.malformed import MalformedError, describe
 from twosignal.text.paths import InputFile
+from twosignal.text.tokenized import looks_like_mask
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 PARQUET_BATCH = 512
@@ -195,10 +197,10 @@ def _read_parquet(file: InputFile) -> Iterator[Row]:
     with pq.ParquetFile(file.path) as table:
         names = list(table.schema_arrow.names)
         # Other columns, images for example, may be far larger than the text.
-        wanted = [name for name in names if name in (*KNOWN_KEYS, *EXTRA_KEYS)]
+        wanted = [name for name in names if name in (*KNOWN_KEYS, *EXTRA_KEYS) or looks_like_mask(name)]
         columns = wanted if set(wanted) & set(KNOWN_KEYS) else None
         number = 0
         for batch in table.iter_batches(batch_size=PARQUET_BATCH, columns=columns):
             for value in batch.to_pylist():
                 number += 1
-                yield Row(line=number, value=value)
+                yield Row(line=number, value=checked_columns(value))

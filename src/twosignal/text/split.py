@@ -20,7 +20,7 @@ class Reading:
 
 def is_chosen(record: Record, share: float) -> bool:
     """Return whether the record's fingerprint, read as a fraction from 0 to 1, lies below the share."""
-    return int.from_bytes(record.fingerprint[:8], "big") / 2**64 < share
+    return share > 0 and int.from_bytes(record.fingerprint[:8], "big") / 2**64 < share
 
 
 def first_held_out(length: int, share: float) -> int:

@@ -54,7 +54,7 @@ def encode_drafts(tokenizer: Tokenizer, drafts: Sequence[Draft]) -> list[Encoded
     for segment in segments:
         texts[segment.is_start].append(segment.text)
     found = {start: iter(tokenizer.encode_batch(some, is_start=start)) for start, some in texts.items()}
-    heads = _encode_heads(tokenizer, segments)
+    heads = encode_heads(tokenizer, segments)
     encoded = []
     for draft in drafts:
         ids: list[int] = []
@@ -66,7 +66,7 @@ def encode_drafts(tokenizer: Tokenizer, drafts: Sequence[Draft]) -> list[Encoded
                 supervised.append(item.supervised)
                 continue
             segment_ids = next(found[item.is_start])
-            mask = _mask_by_head(segment_ids, item, heads=heads)
+            mask = mask_by_head(segment_ids, item, heads=heads)
             if mask is None:
                 pieces = tokenizer.encode_pieces([item.text], is_start=item.is_start)[0]
                 segment_ids = pieces.ids
@@ -83,14 +83,14 @@ def _head(segment: Segment) -> str:
     return segment.text[: segment.stretches[0][0]] if len(segment.stretches) == 2 else ""
 
 
-def _encode_heads(tokenizer: Tokenizer, segments: Sequence[Segment]) -> dict[tuple[str, bool], list[int]]:
+def encode_heads(tokenizer: Tokenizer, segments: Sequence[Segment]) -> dict[tuple[str, bool], list[int]]:
     """Return the ids of every head alone, where they spell it to the last character."""
     heads = list({(head, s.is_start): None for s in segments if (head := _head(s))})
     encoded = {head: tokenizer.encode_batch([head[0]], is_start=head[1])[0] for head in heads}
     return {head: ids for head, ids in encoded.items() if tokenizer.decode_within(ids).endswith(head[0])}
 
 
-def _mask_by_head(
+def mask_by_head(
     ids: Sequence[int], segment: Segment, *, heads: Mapping[tuple[str, bool], list[int]]
 ) -> list[bool] | None:
     """Return the mask of a segment that is all of one kind, or whose first tokens are those of its head alone.

@@ -37,4 +37,4 @@ class Example:
     @property
     def num_targets(self) -> int:
         """How many tokens of this example the loss is taken over."""
-        return int(self.supervised.sum())
+        return int(np.count_nonzero(self.supervised))

@@ -1,29 +1,32 @@
-"""The one place where masks are made: takes a conversation or document, gives an `Example`, ids and mask born together.
+"""The one place where masks are made: takes a record, gives its `Example`s, ids and mask born together.
 
-A mask says which tokens the model is to learn to write. It follows from the messages' roles
-and names, never from a search through tokens.
+A mask says which tokens the model is to learn to write. It follows from the messages' roles, names and weights,
+never from a search through tokens. Most records give one example; a conversation whose turns are written
+differently once others follow gives one for each way they are written (lessons.py).
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
-from typing import Literal
+from itertools import chain, islice
 
-from twosignal.config import RoleRule
+import numpy as np
+
 from twosignal.errors import InputError, SourceError
-from twosignal.text.conversation import Conversation, Document, Message, Record
-from twosignal.tokens.draft import Draft, Encoded, Fixed, Segment, encode_drafts
+from twosignal.text.conversation import Conversation, Document, Message, Record, Tokenized
+from twosignal.tokens.difference import Difference, first_difference
+from twosignal.tokens.draft import Draft, Encoded, Fixed, Segment
 from twosignal.tokens.example import Example
+from twosignal.tokens.form import Filled
+from twosignal.tokens.given import compare_given, given_example, refuse_given
 from twosignal.tokens.grown_chat import GrownChat
-from twosignal.tokens.layout import LayoutError
+from twosignal.tokens.rules import Supervise, learned_turns
 from twosignal.tokens.spans import spans_of
-from twosignal.tokens.template import REFUSALS
+from twosignal.tokens.template import REFUSALS, LayoutError
 from twosignal.tokens.template_chat import TemplateChat
 from twosignal.tokens.tokenizer import Tokenizer
 from twosignal.tokens.training import CHAT_TEMPLATE
-
-Supervise = Literal["all", "assistant", "last"] | RoleRule
+from twosignal.tokens.weave import Weaver
 
 _ROLES_REMEDY = (
     "Give the conversation roles that the template knows, for example by merging a system text "
@@ -40,7 +43,8 @@ class RenderCounts:
     unknown: int = 0
     """Tokens that stand for text the vocabulary does not hold."""
     rewritten: int = 0
-    """Learned turns that the chat template writes differently once further turns follow."""
+    """Examples that were made besides one for each conversation, because the chat template writes turns
+    differently once further turns follow."""
     changed: int = 0
     """Conversations in which the chat template changes more of a text than white space at its ends."""
 
@@ -59,33 +63,79 @@ class Renderer:
         self.supervise = supervise
         self.counts = RenderCounts()
         is_ours = bool(tokenizer.kind) and tokenizer.chat_template == CHAT_TEMPLATE
-        self._chat = GrownChat(tokenizer) if is_ours else TemplateChat(tokenizer, now=now)
+        self._template_chat = TemplateChat(tokenizer, now=now)
+        self._chat = GrownChat(tokenizer) if is_ours else self._template_chat
+        self._weaver = Weaver(tokenizer)
+
+    @property
+    def clock(self) -> datetime | None:
+        """The moment that the chat template is told, None where it never asks."""
+        return self._template_chat.clock
 
     def render(self, record: Record) -> Example:
-        """Return the example of one record; a conversation without a learned turn has zero targets.
+        """Return the example of one record, the longest if it gives several; see `render_each`.
 
-        Raises SourceError, naming file and line, when the chat template cannot render the record.
+        A conversation without a learned turn has zero targets. Raises SourceError, naming file and line,
+        when the chat template cannot render the record or what it renders cannot be proved.
         """
-        return next(self.render_many([record]))
+        return next(self.render_each([record]))[-1]
 
     def render_many(self, records: Iterable[Record], batch: int = 512) -> Iterator[Example]:
-        """Yield the example of each record, in order; raises as `render` does."""
+        """Yield all examples of all records, in order; raises as `render` does."""
+        for examples in self.render_each(records, batch):
+            yield from examples
+
+    def render_each(self, records: Iterable[Record], batch: int = 512) -> Iterator[list[Example]]:
+        """Yield the examples of each record, the shortest first; raises as `render` does."""
         waiting = iter(records)
         while some := list(islice(waiting, batch)):
-            drafts = [self._draft(record) for record in some]
+            drafts = [self._drafts(record) for record in some]
             self.counts.rewritten = self._chat.num_rewritten
             self.counts.changed = self._chat.num_changed
-            for record, encoded in zip(some, self._encode(some, drafts), strict=True):
-                yield self._example(record, encoded)
+            encoded = iter(self._encode(some, drafts))
+            for record, own in zip(some, drafts, strict=True):
+                if isinstance(record, Tokenized):
+                    yield [self._given(record)]
+                else:
+                    yield [self._example(record, next(encoded)) for _ in own]
 
-    def prompt_ids(self, messages: Sequence[Message], *, name: str = "") -> list[int]:
+    def second_opinion(self, record: Record) -> Difference | None:
+        """Return the first token that another way of rendering makes differently; None where both agree.
+
+        For models grown here the other way is the template's Jinja form, for other templates the
+        places of the texts, for token ids the messages beside them. Documents have one way only.
+        Raises as `render` does.
+        """
+        if isinstance(record, Tokenized):
+            example = given_example(self.tokenizer, record, supervise=self.supervise)
+            return self._compared(record, example)
+        if isinstance(record, Document) or self.supervise == "all":
+            return None
+        learned = learned_turns(record.messages, self.supervise)
+        drafts = self._named(
+            record,
+            lambda: self._template_chat.second_drafts(record.messages, learned=learned, tools=record.tools),
+        )
+        others = self._encode([record], [drafts])
+        for example, other in zip(next(self.render_each([record])), others, strict=True):
+            other.supervised[0] = False
+            ours = example.ids.tolist(), example.supervised.tolist()
+            theirs = other.ids.tolist(), other.supervised.tolist()
+            if found := first_difference(self.tokenizer, ours, theirs):
+                return found
+        return None
+
+    def prompt_ids(
+        self, messages: Sequence[Message], *, name: str = "", tools: str = "", reasons: bool = False
+    ) -> list[int]:
         """Return the prompt under which the model writes the next answer.
 
-        `name` is the answerer's, for models grown here; other templates have no place for it.
-        Raises InputError when the template does not accept the messages.
+        `name` is the answerer's, for models grown here; other templates have no place for it. `reasons` says
+        that the answer begins with reasoning, for templates that can be told: a learned answer stands behind
+        the prompt that fits it. Raises InputError when the template does not accept the messages.
         """
         try:
-            draft = self._chat.draft_prompt(messages, name=name)
+            draft = self._chat.draft_prompt(messages, name=name, tools=tools, reasons=reasons)
         except LayoutError as error:
             message = f"the chat template cannot make this prompt: {error}"
             raise InputError(message, where="prompt", remedy=error.remedy) from error
@@ -111,30 +161,54 @@ class Renderer:
                 merged.append((span.text, span.is_supervised))
         return merged
 
-    def _draft(self, record: Record) -> Draft:
+    def _drafts(self, record: Record) -> Sequence[Draft | Filled]:
         if isinstance(record, Document):
-            return self._document(record.text, is_start=record.is_start, is_end=record.is_end)
+            return [self._document(record.text, is_start=record.is_start, is_end=record.is_end)]
+        if isinstance(record, Tokenized):
+            return []
+        learned = self._delimited(record)
+        drafts = self._named(
+            record, lambda: self._chat.drafts(record.messages, learned=learned, tools=record.tools)
+        )
+        if len(drafts) > 1 and self.supervise == "all":
+            raise SourceError(
+                "some turns have weight 0, and the chat template writes turns differently once others follow",
+                where=str(record.origin),
+                remedy='Set supervise = "assistant" for this source.',
+            )
+        return drafts
+
+    def _delimited(self, conversation: Conversation) -> list[bool]:
+        """Return for every message whether its place must be known: what is learned, or under "all" what is not."""
+        learned = learned_turns(conversation.messages, self.supervise)
+        return [not is_learned for is_learned in learned] if self.supervise == "all" else learned
+
+    def _named(
+        self, conversation: Conversation, draft: Callable[[], Sequence[Draft | Filled]]
+    ) -> Sequence[Draft | Filled]:
+        """Return what `draft` gives; what a template raises is traced to the conversation."""
         try:
-            return self._chat.draft(record.messages, learned=self._learned(record))
+            return draft()
         except LayoutError as error:
             message = f"the chat template does not fit this conversation: {error}"
-            raise SourceError(message, where=str(record.origin), remedy=error.remedy) from error
+            raise SourceError(message, where=str(conversation.origin), remedy=error.remedy) from error
         except REFUSALS as error:
             message = f"the chat template refuses this conversation: {error}"
-            raise SourceError(message, where=str(record.origin), remedy=_ROLES_REMEDY) from error
+            raise SourceError(message, where=str(conversation.origin), remedy=_ROLES_REMEDY) from error
 
-    def _learned(self, conversation: Conversation) -> list[bool]:
-        """Return for every message whether it is supervised."""
-        messages = conversation.messages
-        if isinstance(self.supervise, RoleRule):
-            role, name = self.supervise.role, self.supervise.name
-            return [m.role == role and name in (None, m.name) for m in messages]
-        answers = [m.role == "assistant" for m in messages]
-        if self.supervise == "last" and True in answers:
-            last = len(answers) - 1 - answers[::-1].index(True)
-            return [index == last for index in range(len(answers))]
-        # "all" needs no turns: the whole example is supervised afterwards.
-        return answers if self.supervise == "assistant" else [False] * len(answers)
+    def _given(self, record: Tokenized) -> Example:
+        example = given_example(self.tokenizer, record, supervise=self.supervise)
+        found = self._compared(record, example)
+        if found is not None:
+            raise refuse_given(record, found)
+        return example
+
+    def _compared(self, record: Tokenized, example: Example) -> Difference | None:
+        if not record.messages:
+            return None
+        said = Conversation(messages=record.messages, origin=record.origin, tools=record.tools)
+        rendered = next(self.render_each([said]))
+        return compare_given(self.tokenizer, example, rendered, with_masks=self.supervise != "all")
 
     def _document(self, text: str, *, is_start: bool, is_end: bool) -> Draft:
         """Return the text between bos and eos, where it has a start and an end; all of it is learned."""
@@ -148,12 +222,12 @@ class Renderer:
             items.append(Fixed(self.tokenizer.eos_id, supervised=True))
         return Draft(items)
 
-    def _encode(self, records: Sequence[Record], drafts: Sequence[Draft]) -> list[Encoded]:
-        """Encode a batch; text that is not Unicode is traced to its record."""
+    def _encode(self, records: Sequence[Record], drafts: Sequence[Sequence[Draft | Filled]]) -> list[Encoded]:
+        """Encode the drafts of a batch of records; text that is not Unicode is traced to its record."""
         try:
-            return encode_drafts(self.tokenizer, drafts)
+            return self._weaver.encode(list(chain.from_iterable(drafts)))
         except UnicodeEncodeError as error:
-            faulty = next(r for r, draft in zip(records, drafts, strict=True) if not _is_unicode(draft))
+            faulty = next(r for r, own in zip(records, drafts, strict=True) if not all(map(_is_unicode, own)))
             message = "a text holds half a surrogate pair, which no tokenizer can read"
             remedy = "Remove the character, or let `twosignal scan --fix` do it."
             raise SourceError(message, where=str(faulty.origin), remedy=remedy) from error
@@ -163,8 +237,9 @@ class Renderer:
         if not len(ids):
             message = "the tokenizer makes no tokens of this text"
             raise SourceError(message, where=str(record.origin), remedy="Remove the record.")
-        if self.supervise == "all":
-            supervised[:] = True
+        if self.supervise == "all" and isinstance(record, Conversation):
+            # What was delimited are the turns of weight 0.
+            np.logical_not(supervised, out=supervised)
         supervised[0] = False
         self.counts.straddling += encoded.num_straddling if self.supervise != "all" else 0
         if self.tokenizer.unk_id is not None:
@@ -177,9 +252,9 @@ class Renderer:
             domain=record.domain,
         )
 
-    def _prompt(self, draft: Draft) -> list[int]:
+    def _prompt(self, draft: Draft | Filled) -> list[int]:
         try:
-            ids: list[int] = encode_drafts(self.tokenizer, [draft])[0].ids.tolist()
+            ids: list[int] = self._weaver.encode([draft])[0].ids.tolist()
         except UnicodeEncodeError as error:
             message = "the prompt holds half a surrogate pair, which no tokenizer can read"
             raise InputError(message, where="prompt", remedy="Remove the character.") from error
@@ -189,7 +264,7 @@ class Renderer:
         return ids
 
 
-def _is_unicode(draft: Draft) -> bool:
+def _is_unicode(draft: Draft | Filled) -> bool:
     """Return whether every text of the draft can be written as UTF-8."""
     try:
         "".join(item.text for item in draft.items if isinstance(item, Segment)).encode("utf-8")

@@ -8,10 +8,12 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import cached_property
 from typing import NamedTuple, NoReturn
 
 import jinja2
 import jinja2.ext
+import jinja2.meta
 import jinja2.nodes
 import jinja2.parser
 import jinja2.runtime
@@ -20,6 +22,9 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from twosignal.errors import InputError
 from twosignal.text.conversation import Message
+from twosignal.tokens.influence import harmless_texts
+from twosignal.tokens.template_values import Style, Values, as_values
+from twosignal.tokens.trial import find_style
 
 REFUSALS = (
     jinja2.TemplateError,
@@ -30,6 +35,9 @@ REFUSALS = (
     ArithmeticError,
 )
 """What a template may raise: its own words, or Python's when it does not foresee a conversation."""
+
+THINKING_SWITCHES = ("enable_thinking", "thinking")
+"""Settings by which templates are told whether the next answer begins with reasoning."""
 
 CHATML = """{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' }}\
 {% if message['role'] == 'assistant' %}{% generation %}{{ message['content'] + '<|im_end|>' }}{% endgeneration %}\
@@ -42,6 +50,17 @@ PLAIN = """{{ bos_token }}{% for message in messages %}{{ message['role'] | capi
 {% else %}{{ ' ' + message['content'] }}{% endif %}{{ '\\n\\n' }}{% endfor %}\
 {% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}"""
 """For a tokenizer that has nothing but an end-of-text token: roles are words, answers end with that token."""
+
+
+class LayoutError(ValueError):
+    """A template does not say where the answers of a conversation begin or end."""
+
+    def __init__(self, reason: str, *, remedy: str = "") -> None:
+        self.remedy = remedy or (
+            "Put {% generation %} markers around the answers in the model's chat_template.jinja; where "
+            'only earlier turns are rewritten, supervise = "last" helps too.'
+        )
+        super().__init__(reason)
 
 
 class Rendering(NamedTuple):
@@ -129,13 +148,14 @@ def _tojson(
 class ChatTemplate:
     """A compiled chat template; the clock it may read stands still.
 
-    `has_markers` is true when the template says with `{% generation %}` what the model writes.
+    `has_markers` is true when the template says with `{% generation %}` what the model writes,
+    `has_switch` when it can be told that the next answer has no reasoning, `reads_clock` when it may write the date.
     """
 
     def __init__(
         self, source: str, *, special_tokens: Mapping[str, str], now: datetime | None = None
     ) -> None:
-        moment = now or datetime.now()
+        self.now = now or datetime.now()
         environment = ImmutableSandboxedEnvironment(
             trim_blocks=True,
             lstrip_blocks=True,
@@ -143,10 +163,11 @@ class ChatTemplate:
         )
         environment.filters["tojson"] = _tojson
         environment.globals["raise_exception"] = _raise_exception
-        environment.globals["strftime_now"] = moment.strftime
+        environment.globals["strftime_now"] = self.now.strftime
         environment.globals["dict"] = _Dict()
         environment.globals["namespace"] = _Namespace
         try:
+            parsed = environment.parse(source)
             self._compiled = environment.from_string(source)
         except jinja2.TemplateSyntaxError as error:
             message = f"the chat template is not valid Jinja: {error.message}"
@@ -158,28 +179,48 @@ class ChatTemplate:
         blocks = next(e for e in environment.extensions.values() if isinstance(e, _GenerationBlocks))
         self._blocks = blocks
         self._special_tokens = dict(special_tokens)
+        self._source = source
         self.has_markers = blocks.has_markers
+        self.harmless = harmless_texts(parsed)
+        """Texts that need no rendering to know what becomes of them; None if any may influence the rest."""
+        asked = jinja2.meta.find_undeclared_variables(parsed)
+        self.has_switch = not asked.isdisjoint(THINKING_SWITCHES)
+        self.reads_clock = "strftime_now" in asked
+
+    @cached_property
+    def style(self) -> Style:
+        """What the template wants to be given."""
+        return find_style(self._source, self._rendered_or_none)
+
+    def _rendered_or_none(self, values: Values) -> str | None:
+        try:
+            return self.render_values(values).text
+        except REFUSALS:
+            return None
 
     def render(self, messages: Sequence[Message], *, generation_prompt: bool = False) -> Rendering:
         """Return the text of the messages; raises one of `REFUSALS` when the template does not accept them.
 
         `generation_prompt` adds the header under which the model would answer.
         """
+        return self.render_values(as_values(messages, style=self.style), generation_prompt=generation_prompt)
+
+    def render_values(
+        self, values: Values, *, generation_prompt: bool = False, thinking: bool | None = None
+    ) -> Rendering:
+        """Return the text of a conversation with its tools, as `render` does.
+
+        `thinking` says whether the next answer begins with reasoning; None leaves it to the template.
+        """
+        switches = {} if thinking is None else dict.fromkeys(THINKING_SWITCHES, thinking)
         with self._blocks.recording() as (pieces, generated):
             for piece in self._compiled.generate(
-                messages=[_plain(message) for message in messages],
-                tools=None,
+                messages=values.messages,
+                tools=values.tools,
                 documents=None,
                 add_generation_prompt=generation_prompt,
                 **self._special_tokens,
+                **switches,
             ):
                 pieces.append(piece)
         return Rendering("".join(pieces), tuple(generated))
-
-
-def _plain(message: Message) -> dict[str, str]:
-    """Return the message as templates expect it; a missing name is a missing key."""
-    fields = {"role": message.role, "content": message.content}
-    if message.name:
-        fields["name"] = message.name
-    return fields

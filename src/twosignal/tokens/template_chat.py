@@ -1,39 +1,60 @@
-"""A model's own chat template: takes messages and which of them are learned, gives a `Draft`.
+"""A model's own chat template: takes messages and which of them are learned, gives the drafts of its lessons.
 
-Control tokens come from the template alone. What a message says is encoded as text, whatever
-it spells.
+Control tokens come from the template alone. What a message says is encoded as text, whatever it spells.
+Plain conversations are written by a form that is learned, and proved, once for all of their shape. They are
+only rendered where the template might look at their texts (influence.py);
+those with tools, calls or reasoning are proved one by one.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+import numpy as np
+
 from twosignal.text.conversation import Message
 from twosignal.tokens.draft import Draft, encode_drafts
-from twosignal.tokens.layout import (
-    LayoutError,
-    Part,
-    cut_parts,
-    fill_layout,
-    learn_layout,
-    placeholders,
-)
-from twosignal.tokens.program import Program, compile_parts, control_ids, fill_program, settle_program
-from twosignal.tokens.template import REFUSALS, ChatTemplate, Rendering
+from twosignal.tokens.flow import SPEAKERS
+from twosignal.tokens.form import Filled, Form
+from twosignal.tokens.layout import Part, fill_layout, learn_layout, placeholders
+from twosignal.tokens.lessons import Lesson, find_lessons
+from twosignal.tokens.program import compile_parts, settle_program
+from twosignal.tokens.rendered_chat import RenderedChat
+from twosignal.tokens.template import REFUSALS, ChatTemplate, LayoutError
 from twosignal.tokens.tokenizer import Tokenizer
+from twosignal.tokens.trims import Trim, find_trims, probes
+from twosignal.tokens.written import Known
 
 _MOST_SHAPES = 4096
+_MOST_BEGINNINGS = 1024
 _NO_TEMPLATE = "the tokenizer has neither a chat template nor an end-of-text token"
 
-_Shape = tuple[tuple[tuple[str, bool], ...], tuple[bool, ...], bool]
+_Shape = tuple[tuple[str, ...], tuple[bool, ...], tuple[bool, ...]]
+"""For each message its role, whether it is named, and whether it is learned."""
 
 
-class _Known(NamedTuple):
-    """What was learned about the conversations of one shape."""
+class _Written(NamedTuple):
+    """How the conversations of one shape are written, where one lesson is all of them."""
 
     parts: tuple[Part, ...]
-    program: Program
-    num_rewritten: int
+    form: Form
+    trims: tuple[Trim, ...] | None
+    """For each slot of the form what harmless texts lose there, nothing if there are none; None where no text
+    is known to be harmless."""
+
+    def fill(self, contents: tuple[str, ...], names: tuple[str, ...]) -> Filled:
+        """Return the draft of a conversation of harmless texts, without rendering it."""
+        texts = [contents[at] if field == "c" else names[at] for at, field in self.form.slots]
+        if self.trims:
+            texts = [trim(text) for trim, text in zip(self.trims, texts, strict=True)]
+        return Filled(self.form, tuple(texts))
+
+
+class _Divided(NamedTuple):
+    """Which turns of the conversations of one shape are learned in which lesson."""
+
+    lessons: tuple[tuple[bool, ...], ...]
+    """For each lesson which of its messages are learned; it ends with the last entry's message."""
 
 
 class TemplateChat:
@@ -44,140 +65,128 @@ class TemplateChat:
         self._template = ChatTemplate(
             tokenizer.chat_template, special_tokens=tokenizer.special_tokens, now=now
         )
-        self._learned: dict[_Shape, _Known | None] = {}
+        self.clock = self._template.now if self._template.reads_clock else None
+        """The moment that the template is told; None where it never asks."""
+        self._harmless = self._template.harmless
+        self._rendered = RenderedChat(tokenizer, self._template)
+        # Shapes begin alike, and so do the conversations that are made up for them.
+        self._known = Known()
+        self._made_up = RenderedChat(tokenizer, self._template, self._known)
+        self._shapes: dict[_Shape, _Written | _Divided | None] = {}
         self.num_rewritten = 0
-        """Learned turns that the template wrote differently once further turns followed."""
+        """Learned turns that the template wrote differently once further turns followed; they are lessons apart."""
         self.num_changed = 0
-        """Conversations in which it changed more of a text than white space at its ends."""
+        """Plain conversations in which it changed more of a text than white space at its ends."""
 
-    def draft(self, messages: Sequence[Message], *, learned: Sequence[bool]) -> Draft:
-        """Return the rendered conversation; raises LayoutError, or what the template raises."""
-        return self._draft(messages, tuple(learned), generation_prompt=False)
+    def drafts(
+        self, messages: Sequence[Message], *, learned: Sequence[bool], tools: str = ""
+    ) -> Sequence[Draft | Filled]:
+        """Return the draft of each lesson, the shortest first; raises LayoutError, or what the template raises."""
+        self._check_template()
+        _, _, _, reasonings, calls, call_ids, _ = zip(*messages, strict=True)
+        if tools or any(reasonings) or any(calls) or any(call_ids):
+            found: Sequence[Draft | Filled] = self._rendered.drafts(messages, learned=learned, tools=tools)
+        else:
+            found = self._plain_drafts(messages, tuple(learned))
+        self.num_rewritten += len(found) - 1
+        return found
 
-    def draft_prompt(self, messages: Sequence[Message], *, name: str = "") -> Draft:
+    def second_drafts(
+        self, messages: Sequence[Message], *, learned: Sequence[bool], tools: str = ""
+    ) -> Sequence[Draft]:
+        """Return the same drafts by the second way of making masks; raises as `drafts` does."""
+        self._check_template()
+        return self._rendered.second_drafts(messages, learned=learned, tools=tools)
+
+    def draft_prompt(
+        self, messages: Sequence[Message], *, name: str = "", tools: str = "", reasons: bool = False
+    ) -> Draft:
         """Return the prompt for the next answer; templates have no place for the answerer's name."""
         del name
-        return self._draft(messages, (False,) * len(messages), generation_prompt=True)
+        self._check_template()
+        return self._rendered.draft_prompt(messages, reasons=reasons, tools=tools)
 
-    def _draft(
-        self, messages: Sequence[Message], learned: tuple[bool, ...], *, generation_prompt: bool
-    ) -> Draft:
+    def _check_template(self) -> None:
         if not self._tokenizer.chat_template:
             remedy = "Give the tokenizer a chat_template.jinja, or an eos_token in its configuration."
             raise LayoutError(_NO_TEMPLATE, remedy=remedy)
-        shape = (tuple((m.role, bool(m.name)) for m in messages), learned, generation_prompt)
-        if shape not in self._learned:
-            if len(self._learned) >= _MOST_SHAPES:
-                self._learned.clear()
-            self._learned[shape] = self._learn(shape)
-        rendering = self._template.render(messages, generation_prompt=generation_prompt)
-        known = self._learned[shape]
-        filled = None if known is None else fill_layout(known.parts, messages, text=rendering.text)
-        if known is None or filled is None:
-            parts = self._parts_as_rendered(messages, rendering, learned=learned)
-            program = compile_parts(self._tokenizer, parts)
-            if known is not None and not self._same_controls(program, known.program):
-                reason = "it writes other control tokens around these texts than around any others"
-                raise LayoutError(reason, remedy="Remove what the template looks for from the text.")
-            self.num_changed += not generation_prompt
-            return fill_program(program, {})
-        self.num_rewritten += known.num_rewritten
-        return fill_program(known.program, filled)
 
-    def _learn(self, shape: _Shape) -> _Known | None:
-        """Return parts, program and rewritten turns of the conversations of this shape; None if texts move."""
-        roles, learned, generation_prompt = shape
+    def _plain_drafts(
+        self, messages: Sequence[Message], learned: tuple[bool, ...]
+    ) -> Sequence[Draft | Filled]:
+        roles, contents, names, *_ = zip(*messages, strict=True)
+        shape = (roles, tuple(map(bool, names)), learned)
+        if shape not in self._shapes:
+            if len(self._shapes) >= _MOST_SHAPES:
+                self._shapes.clear()
+            self._shapes[shape] = self._learn(shape)
+        known = self._shapes[shape]
+        if isinstance(known, _Divided):
+            return [
+                draft
+                for flags in known.lessons
+                for draft in self._plain_drafts(messages[: len(flags)], flags)
+            ]
+        if known is not None:
+            if known.trims is not None and self._are_harmless((*contents, *filter(None, names))):
+                return [known.fill(contents, names)]
+            rendering = self._template.render(messages)
+            filled = fill_layout(known.parts, messages, text=rendering.text)
+            if filled is not None:
+                return [known.form.fill(filled)]
+            self.num_changed += 1
+        return self._rendered.drafts(messages, learned=learned)
+
+    def _learn(self, shape: _Shape) -> _Written | _Divided | None:
+        """Return how conversations of this shape are written or divided; None if texts move."""
+        roles, learned = tuple(zip(*shape[:2], strict=True)), shape[2]
+        if len(self._known.renderings) > _MOST_BEGINNINGS:
+            self._known.clear()
         try:
-            layout = learn_layout(
-                self._template,
-                placeholders(roles),
-                learned=learned,
-                end_of_turn=self._tokenizer.end_of_turn,
-                generation_prompt=generation_prompt,
-            )
-        except LayoutError:
-            raise
+            lessons = find_lessons(self._made_up.written(placeholders(roles)), learned)
+        except REFUSALS:
+            # The conversations themselves are asked, and name what is wrong in their own words.
+            return None
+        (*_, longest) = lessons
+        if len(lessons) > 1 or longest.length < len(roles):
+            return _Divided(tuple(_flags(lesson) for lesson in lessons))
+        parts = learn_layout(longest.rendering.text, longest.spans, roles=roles)
+        if parts is None:
+            return None
+        form = Form(settle_program(self._tokenizer, compile_parts(self._tokenizer, parts)))
+        self._compare(shape, parts, form=form)
+        return _Written(parts, form, self._trims(parts, roles))
+
+    def _trims(self, parts: Sequence[Part], roles: Sequence[tuple[str, bool]]) -> tuple[Trim, ...] | None:
+        if self._harmless is None or not SPEAKERS.issuperset(role for role, _ in roles):
+            return None
+        try:
+            return find_trims(parts, self._template.render(probes(roles)).text)
         except REFUSALS:
             return None
-        if layout is None:
-            return None
-        program = settle_program(self._tokenizer, compile_parts(self._tokenizer, layout.parts))
-        self._compare(shape, layout.parts, program=program)
-        return _Known(layout.parts, program, layout.num_rewritten)
 
-    def _compare(self, shape: _Shape, parts: tuple[Part, ...], *, program: Program) -> None:
-        """Raise unless harmless texts give the ids that the tokenizer gives the whole rendering."""
+    def _are_harmless(self, texts: Sequence[str]) -> bool:
+        return self._harmless is not None and self._harmless.allows(texts)
+
+    def _compare(self, shape: _Shape, parts: Sequence[Part], *, form: Form) -> None:
+        """Raise unless harmless texts give the ids and the mask that both ways of making them by rendering give."""
         probes = [
             Message(role=role, content=f"This is text {index}.", name="Bo" if is_named else "")
-            for index, (role, is_named) in enumerate(shape[0])
+            for index, (role, is_named) in enumerate(zip(*shape[:2], strict=True))
         ]
         try:
-            text = self._template.render(probes, generation_prompt=shape[2]).text
+            filled = fill_layout(parts, probes, text=self._template.render(probes).text)
         except REFUSALS:
             return
-        filled = fill_layout(parts, probes, text=text)
         if filled is None:
             return
-        ours = encode_drafts(self._tokenizer, [fill_program(program, filled)])[0].ids.tolist()
-        if ours != self._tokenizer.encode_rendered(text):
-            reason = "the tokenizer encodes the rendered chat differently around its control tokens"
-            remedy = "Use another template or tokenizer: training and serving would not agree."
-            raise LayoutError(reason, remedy=remedy)
+        rendered = self._made_up.drafts(probes, learned=shape[2])
+        ours, *theirs = encode_drafts(self._tokenizer, [Draft(form.fill(filled).items), *rendered])
+        is_same = len(theirs) == 1 and np.array_equal(ours.ids, theirs[0].ids)
+        if not is_same or not np.array_equal(ours.supervised, theirs[0].supervised):
+            reason = "it writes harmless texts differently from any others"
+            raise LayoutError(reason, remedy="Use a template that does not look at what is said.")
 
-    def _same_controls(self, one: Program, other: Program) -> bool:
-        return control_ids(self._tokenizer, one) == control_ids(self._tokenizer, other)
 
-    def _parts_as_rendered(
-        self, messages: Sequence[Message], rendering: Rendering, *, learned: Sequence[bool]
-    ) -> list[Part]:
-        """Return the parts of a conversation whose texts the template changes: only harmless texts will do."""
-        for index, message in enumerate(messages):
-            if self._tokenizer.has_control_text(message.content + "\n" + message.name):
-                reason = (
-                    f"message {index + 1} spells a control token and the template rewrites texts of "
-                    "this conversation, so that the two cannot be told apart"
-                )
-                raise LayoutError(reason, remedy="Remove the control token from the text.")
-        spans = [
-            self._span_as_rendered(messages, index, rendering=rendering)
-            for index, is_learned in enumerate(learned)
-            if is_learned
-        ]
-        return list(cut_parts(rendering.text, spans, slots={}))
-
-    def _span_as_rendered(
-        self, messages: Sequence[Message], index: int, *, rendering: Rendering
-    ) -> tuple[int, int]:
-        """Return the stretch of a learned turn by rendering the conversation up to it."""
-        if messages[index].role != "assistant":
-            reason = f"the template rewrites texts, and message {index + 1} is no assistant turn"
-            raise LayoutError(reason, remedy='Learn assistant turns only: supervise = "assistant".')
-        if self._template.has_markers:
-            answers = [i for i, message in enumerate(messages) if message.role == "assistant"]
-            if len(answers) != len(rendering.generated):
-                reason = f"it marks {len(rendering.generated)} answers of {len(answers)}"
-                raise LayoutError(reason)
-            start, end = rendering.generated[answers.index(index)]
-            text = rendering.text
-            behind = len(text) - len(text[end:].lstrip())
-            return start, self._turn_end(
-                text[: behind + len(self._tokenizer.end_of_turn)], start, otherwise=end
-            )
-        prompt = self._template.render(messages[:index], generation_prompt=True).text
-        full = self._template.render(messages[: index + 1]).text
-        end = self._turn_end(full, len(prompt), otherwise=len(full))
-        if not full.startswith(prompt) or not rendering.text.startswith(full[:end]):
-            reason = f"it strips or rewrites earlier turns, so that message {index + 1} cannot be located"
-            raise LayoutError(reason)
-        return len(prompt), end
-
-    def _turn_end(self, text: str, start: int, *, otherwise: int) -> int:
-        """Return the place behind the first end-of-turn token from `start`, `otherwise` if there is no such token."""
-        end_of_turn = self._tokenizer.end_of_turn
-        if not end_of_turn:
-            return otherwise
-        found = text.find(end_of_turn, start)
-        if found < 0:
-            reason = f"it writes no {end_of_turn} after an assistant turn"
-            raise LayoutError(reason)
-        return found + len(end_of_turn)
+def _flags(lesson: Lesson) -> tuple[bool, ...]:
+    return tuple(index in lesson.turns for index in range(lesson.length))

@@ -19,10 +19,14 @@ from tokenizers import Tokenizer as Backend
 
 from twosignal.errors import StorageError
 from twosignal.tokens.backend import drop_first_space, without_wrapping
+from twosignal.tokens.cuts import separates_at_spaces
 from twosignal.tokens.definition import FILES, read_definition
 from twosignal.tokens.piece_bytes import count_bytes
 from twosignal.tokens.template import ChatTemplate
 from twosignal.tokens.turn_tokens import end_of_turn_text, turn_markers
+
+_SPACE = "\u0120"
+"""How byte-level vocabularies spell a space."""
 
 
 class Control(NamedTuple):
@@ -71,6 +75,8 @@ class Tokenizer:
         for token in added:
             token["special"] = token["special"] or token["content"] in markers
         self._missing = definition.missing
+        self.separates_at_spaces = separates_at_spaces(plain, added)
+        """The tokens before and after a single space between words do not depend on each other."""
         # As text: parsed, a vocabulary of 150,000 entries takes ten times the memory.
         self._plain = json.dumps(plain)
         self._backend = self._build(self._plain)
@@ -105,7 +111,8 @@ class Tokenizer:
         # Unigram and word vocabularies may hold a control token's text as an ordinary piece.
         model_vocab = self._backend.get_vocab(with_added_tokens=False)
         reachable = {c.id for c in self.controls.values() if model_vocab.get(c.text) == c.id}
-        self._forgeable_ids = frozenset(reachable - {self.unk_id})
+        self.forgeable_ids = frozenset(reachable - {self.unk_id})
+        """Control tokens that the vocabulary itself would make of a text that spells them."""
 
     def _build(self, definition: str) -> Backend:
         backend = Backend.from_str(definition)
@@ -142,9 +149,9 @@ class Tokenizer:
         backend = self._backend if is_start else self._mid_backend
         encodings = _checked(backend.encode_batch_fast, texts)
         ids: list[list[int]] = [encoding.ids for encoding in encodings]
-        if self._forgeable_ids:
+        if self.forgeable_ids:
             for index, found in enumerate(ids):
-                if not self._forgeable_ids.isdisjoint(found):
+                if not self.forgeable_ids.isdisjoint(found):
                     ids[index] = self._encode_apart(texts[index], is_start=is_start).ids
         return ids
 
@@ -153,7 +160,7 @@ class Tokenizer:
         backend = self._backend if is_start else self._mid_backend
         pieces = [Pieces(e.ids, e.offsets) for e in _checked(backend.encode_batch, texts)]
         for index, found in enumerate(pieces):
-            if not self._forgeable_ids.isdisjoint(found.ids):
+            if not self.forgeable_ids.isdisjoint(found.ids):
                 pieces[index] = self._encode_apart(texts[index], is_start=is_start)
         return pieces
 
@@ -210,6 +217,14 @@ class Tokenizer:
         )
         counts.setflags(write=False)
         return counts
+
+    @cached_property
+    def begins_with_space(self) -> npt.NDArray[np.bool_]:
+        """For every id of a byte-level vocabulary whether its text begins with a space, shape [vocab_size]."""
+        begins = np.zeros(self.vocab_size, np.bool_)
+        vocab: dict[str, int] = self._backend.get_vocab(with_added_tokens=True)
+        begins[[index for piece, index in vocab.items() if piece.startswith((_SPACE, " "))]] = True
+        return begins
 
     def token_bytes(self) -> npt.NDArray[np.int32]:
         """Return the UTF-8 bytes of text behind every id, shape [vocab_size]; 0 for control tokens."""

@@ -35,6 +35,9 @@ WORDS = (
 """Pairs are merged inside these only; no word holds a whole control token."""
 
 CHAT_TEMPLATE = """{{- '<|bos|>' }}
+{%- if tools %}
+    {{- '<|system|>tools<|name|>' + (tools | tojson) + '<|end|>' }}
+{%- endif %}
 {%- for message in messages %}
     {%- if message['role'] not in ['system', 'user', 'assistant', 'tool'] %}
         {{- raise_exception('unknown role ' + message['role']) }}
@@ -45,7 +48,19 @@ CHAT_TEMPLATE = """{{- '<|bos|>' }}
     {%- endif %}
     {%- if message['role'] == 'assistant' %}
         {%- generation %}
-            {{- message['content'] + '<|end|>' }}
+            {%- if message['reasoning_content'] %}
+                {{- '<think>\\n' + message['reasoning_content'] + '\\n</think>\\n\\n' }}
+            {%- endif %}
+            {{- message['content'] or '' }}
+            {%- for call in message['tool_calls'] or [] %}
+                {%- set function = call['function'] or call %}
+                {%- set arguments = function['arguments'] %}
+                {{- '\\n' if message['content'] or not loop.first else '' }}
+                {{- '<tool_call>\\n{"name": ' + (function['name'] | tojson) + ', "arguments": ' }}
+                {{- arguments if arguments is string else arguments | tojson }}
+                {{- '}\\n</tool_call>' }}
+            {%- endfor %}
+            {{- '<|end|>' }}
         {%- endgeneration %}
     {%- else %}
         {{- message['content'] + '<|end|>' }}
