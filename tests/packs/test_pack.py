@@ -5,14 +5,15 @@ import pytest
 
 from tests.packs.conftest import MakeStore, example
 from twosignal.packs.cut import cut
-from twosignal.packs.pack import NO_TARGET, Pack, aligned_targets, lay_row
+from twosignal.packs.pack import NO_TARGET, Pack, lay_row
 from twosignal.packs.stream import RowStream
 
 _ = NO_TARGET
 
 
 def test_the_target_of_a_token_is_its_supervised_successor() -> None:
-    assert list(aligned_targets(example([10, 11, 12, 13, 14], "00110"))) == [_, 12, 13, _, _]
+    row = lay_row("chat", [(0, 0, 5, example([10, 11, 12, 13, 14], "00110"))])
+    assert list(row.targets) == [_, 12, 13, _, _]
 
 
 def test_the_last_token_has_no_target_and_borders_have_none() -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twosignal.packs.plan import best_fit_decreasing, plan_rows
+from twosignal.packs.plan import Packing, best_fit_decreasing, fill_in_order, plan_rows
 
 
 def textbook_rows(lengths: list[int], capacity: int) -> int:
@@ -37,13 +37,36 @@ def test_as_many_rows_as_the_textbook_and_none_overfull(lengths: list[int], capa
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.lists(st.integers(1, 16), min_size=1, max_size=60), st.integers(0, 5), st.booleans())
-def test_every_piece_stands_in_exactly_one_row(lengths: list[int], seed: int, packing: bool) -> None:
+@given(
+    st.lists(st.integers(1, 16), min_size=1, max_size=60),
+    st.integers(0, 5),
+    st.sampled_from([True, False, "best-fit", "sequential"]),
+)
+def test_every_piece_stands_in_exactly_one_row(lengths: list[int], seed: int, packing: Packing) -> None:
     plan = plan_rows(np.array(lengths), 16, seed=seed, packing=packing)
     assert sorted(plan.members) == list(range(len(lengths)))
     assert sum(len(plan[row]) for row in range(len(plan))) == len(lengths)
+    assert all(sum(lengths[piece] for piece in plan[row]) <= 16 for row in range(len(plan)))
     if not packing:
         assert len(plan) == len(lengths)
+
+
+def test_rows_filled_in_order_by_hand() -> None:
+    # 4 + 5 = 9, and 3 more would be too much; 3 + 7 = 10 is a full row.
+    assert list(fill_in_order(np.array([4, 5, 3, 7, 10, 1]), 10)) == [0, 0, 1, 1, 2, 3]
+    assert list(fill_in_order(np.array([], np.int64), 10)) == []
+
+
+def test_true_is_best_fit_and_rows_are_sorted_as_a_stable_sort_would() -> None:
+    lengths = np.random.default_rng(0).integers(1, 40, 5000)
+    plans = [plan_rows(lengths, 64, seed=3, packing=packing) for packing in (True, "best-fit")]
+    assert np.array_equal(plans[0].members, plans[1].members)
+    in_order = plan_rows(lengths, 64, seed=3, packing="sequential")
+    assert len(in_order) > len(plans[0])
+    for plan in (plans[0], in_order):
+        shuffled = np.random.Generator(np.random.PCG64(3)).permutation(len(lengths))
+        place = np.argsort(shuffled)
+        assert all((np.diff(place[plan[row]]) > 0).all() for row in range(len(plan)))
 
 
 def test_the_seed_changes_company_but_not_fill() -> None:

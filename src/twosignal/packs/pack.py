@@ -57,29 +57,33 @@ class Pack:
         return [segment.length for segment in self.segments]
 
 
-def aligned_targets(example: Example, start: int = 0, length: int | None = None) -> Ids:
-    """Return the target of every token of an example, or of a piece of it: its successor where that is supervised.
-
-    The last token of a piece has its true successor, outside the piece, as target.
-    """
-    end = len(example.ids) if length is None else start + length
-    targets = np.full(end - start, NO_TARGET, np.int32)
-    learned = example.supervised[start + 1 : end + 1]
-    targets[: len(learned)][learned] = example.ids[start + 1 : end + 1][learned]
-    return targets
-
-
 def lay_row(source: str, parts: Sequence[tuple[int, int, int, Example]]) -> Pack:
-    """Lay pieces (number, start, length, example) side by side, in the given order."""
+    """Lay pieces (number, start, length, example) side by side, in the given order.
+
+    The target of a token is its successor in its example, where that is supervised.
+    """
     spans = [slice(start, start + length) for _, start, length, _ in parts]
     examples = [example for *_, example in parts]
+    ids = np.concatenate([e.ids[span] for e, span in zip(examples, spans, strict=True)])
+    supervised = np.concatenate([e.supervised[span] for e, span in zip(examples, spans, strict=True)])
+    lengths = np.array([length for _, _, length, _ in parts])
+    ends = np.cumsum(lengths)
+    targets = np.where(np.append(supervised[1:], [False]), np.append(ids[1:], ids[:1]), np.int32(NO_TARGET))
+    targets[ends - 1] = [_following(e, span.stop) for e, span in zip(examples, spans, strict=True)]
     return Pack(
         source=source,
-        ids=np.concatenate([e.ids[span] for e, span in zip(examples, spans, strict=True)]),
-        targets=np.concatenate([aligned_targets(e, start, length) for _, start, length, e in parts]),
-        positions=np.concatenate([np.arange(length, dtype=np.int32) for _, _, length, _ in parts]),
+        ids=ids,
+        targets=targets,
+        positions=(np.arange(len(ids)) - np.repeat(ends - lengths, lengths)).astype(np.int32),
         segments=tuple(
             Segment(example=number, start=start, length=length, origin=example.origin)
             for number, start, length, example in parts
         ),
     )
+
+
+def _following(example: Example, place: int) -> int:
+    """Return the target of the token before a place: the true successor of a piece's last, where that is learned."""
+    if place < len(example.ids) and example.supervised[place]:
+        return int(example.ids[place])
+    return NO_TARGET

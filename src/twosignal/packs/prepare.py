@@ -2,9 +2,11 @@
 
 Tokenized sources are kept under `.cache/` in the runs folder. The name of each carries a
 hash of the data, the tokenizer with its template, the source's table and the format
-version, so a changed input is never served from an old store.
+version, and one of the code that labels, so neither changed input nor changed code is ever
+served from an old store.
 """
 
+import functools
 import hashlib
 import itertools
 import json
@@ -14,6 +16,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from twosignal import text as text_room
+from twosignal import tokens as tokens_room
 from twosignal.config import Config
 from twosignal.packs.cut import Cutting, cut
 from twosignal.packs.pack import Pack
@@ -128,35 +132,48 @@ def prepare(
     prepared = {}
     for name, table in config.sources.items():
         reader = source_reader(config, name, folder)
-        key = [
-            FORMAT_VERSION,
-            reader.input_fingerprint(),
-            tokenizer.fingerprint(),
-            table.model_dump(mode="json"),
-        ]
-        fingerprint = _digest(key)
-        place = cache / f"{name}-{fingerprint}"
+        fingerprint = source_fingerprint(reader, tokenizer)
+        place = cache / f"{name}-{fingerprint}-{label_code()}"
         if (place / "store.json").exists():
             store = ExampleStore(place)
         else:
             say(f"reading and tokenizing {name}")
-            store = _fill_store(place, reader, Renderer(tokenizer, table.supervise))
+            store = fill_store(place, reader, Renderer(tokenizer, table.supervise))
         prepared[name] = _lay_out(config, store, fingerprint, row_tokens=row_tokens)
     return prepared
 
 
-def _fill_store(place: Path, reader: SourceReader, renderer: Renderer) -> ExampleStore:
+def source_fingerprint(reader: SourceReader, tokenizer: Tokenizer) -> str:
+    """Return a hash of all that a source's examples depend on: data, tokenizer with its template, table, format version."""
+    table = reader.table.model_dump(mode="json")
+    return _digest([FORMAT_VERSION, reader.input_fingerprint(), tokenizer.fingerprint(), table])
+
+
+@functools.cache
+def label_code() -> str:
+    """Return a hash of the code that reads, renders and labels: a store made by other code is not used again."""
+    digest = hashlib.blake2b(digest_size=4)
+    for room in (text_room, tokens_room):
+        for path in sorted(Path(room.__path__[0]).glob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def fill_store(place: Path, reader: SourceReader, renderer: Renderer) -> ExampleStore:
+    """Render all records of a source into a store under `place`, a batch at a time."""
     census = CensusTaker()
 
     def examples() -> Iterator[tuple[Example, bool]]:
         for batch in _batched(reader, 512):
-            rendered = renderer.render_many(reading.record for reading in batch)
-            yield from zip(rendered, (reading.held_out for reading in batch), strict=True)
+            rendered = renderer.render_each(reading.record for reading in batch)
+            for reading, own in zip(batch, rendered, strict=True):
+                yield from ((example, reading.held_out) for example in own)
         census.records, census.bad = reader.num_records, reader.num_bad
         census.first_bad = str(reader.skipped[0]) if reader.skipped else ""
         census.straddling = renderer.counts.straddling
         census.unknown = renderer.counts.unknown
         census.rewritten = renderer.counts.rewritten
+        census.clock = renderer.clock.isoformat() if renderer.clock else ""
 
     return build_store(place, reader.name, examples(), census=census, needs_probe=reader.table.held_out > 0)
 

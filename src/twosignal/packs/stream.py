@@ -6,7 +6,7 @@ import numpy as np
 
 from twosignal.packs.cut import Cutting
 from twosignal.packs.pack import Pack, lay_row
-from twosignal.packs.plan import RowPlan, plan_rows
+from twosignal.packs.plan import Packing, RowPlan, plan_rows
 from twosignal.packs.store import ExampleStore
 
 
@@ -21,7 +21,7 @@ class RowStream:
     """Rows of one source, packed anew in every epoch."""
 
     def __init__(
-        self, store: ExampleStore, cutting: Cutting, *, row_tokens: int, seed: int, packing: bool = True
+        self, store: ExampleStore, cutting: Cutting, *, row_tokens: int, seed: int, packing: Packing = True
     ) -> None:
         self.store = store
         self.pieces = cutting.pieces
@@ -44,13 +44,10 @@ class RowStream:
 
     def row(self, plan: RowPlan, number: int) -> Pack:
         """Return row `number` of a plan."""
-        members = self.pieces[plan[number]]
+        members = self.pieces[plan[number]].tolist()
         return lay_row(
             self.name,
-            [
-                (int(p["example"]), int(p["start"]), int(p["length"]), self.store[int(p["example"])])
-                for p in members
-            ],
+            [(example, start, length, self.store[example]) for example, start, length in members],
         )
 
     def draw(self) -> Pack:
