@@ -57,11 +57,41 @@ FAMILIES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "Phi": ("PhiConfig", "PhiForCausalLM", {**COMMON, "num_key_value_heads": 4}),
     "GPT-2": ("GPT2Config", "GPT2LMHeadModel", GPT2),
 }
+OTHERS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "Mamba": (
+        "MambaConfig",
+        "MambaForCausalLM",
+        {**COMMON, "num_key_value_heads": 4, "state_size": 8},
+    ),
+    "Qwen3-Next": (
+        "Qwen3NextConfig",
+        "Qwen3NextForCausalLM",
+        {
+            **COMMON,
+            "layer_types": ["linear_attention", "full_attention"],
+            "linear_num_key_heads": 2,
+            "linear_num_value_heads": 4,
+            "linear_key_head_dim": 8,
+            "linear_value_head_dim": 8,
+            "moe_intermediate_size": 16,
+            "shared_expert_intermediate_size": 16,
+            "num_experts": 4,
+            "num_experts_per_tok": 2,
+        },
+    ),
+    "Bloom": (
+        "BloomConfig",
+        "BloomForCausalLM",
+        {"vocab_size": VOCABULARY, "hidden_size": 32, "n_layer": 2, "n_head": 4, "pad_token_id": 0},
+    ),
+    "GPT": ("OpenAIGPTConfig", "OpenAIGPTLMHeadModel", {**GPT2, "n_positions": CONTEXT}),
+}
+"""Models that run every document in a row of its own: state-space, hybrid, and attention outside the table."""
 
 
 def make(family: str, **changes: Any) -> PreTrainedModel:
     """Return a random model in evaluation mode, with transformers' own eager attention."""
-    config, model, settings = FAMILIES[family]
+    config, model, settings = {**FAMILIES, **OTHERS}[family]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         made: PreTrainedModel = getattr(transformers, model)(

@@ -18,8 +18,9 @@ from twosignal.model.attention import hidden_states, packed_inputs
 from twosignal.model.cache import CacheView
 from twosignal.model.generate import Generated, Sampling, draw, generate
 from twosignal.model.isolation import isolate
+from twosignal.model.rereading import step, working_memory
 
-from .families import CONTEXT, flat, for_each, make, random_documents
+from .families import CONTEXT, FAMILIES, OTHERS, flat, for_each, make, random_documents
 
 GREEDY = Sampling(max_tokens=20, temperature=0)
 
@@ -39,7 +40,7 @@ def ids_of(texts: Sequence[Generated]) -> list[list[int]]:
     return [text.ids for text in texts]
 
 
-@for_each()
+@for_each([*FAMILIES, *OTHERS])
 def test_greedy_texts_are_those_of_transformers_own_generation(family: str) -> None:
     model = make(family)
     theirs = []
@@ -157,9 +158,49 @@ def test_nothing_to_say_and_nothing_to_go_on_with() -> None:
         generate(model, [[5], []], settings=GREEDY, seed=0)
 
 
-def test_a_model_with_another_attention_is_refused() -> None:
-    with pytest.raises(InputError, match="does not have this package's attention"):
+def test_a_model_that_was_not_measured_is_refused() -> None:
+    with pytest.raises(InputError, match=r"not been measured.*Call isolate\(model\) first"):
         generate(make("Llama"), prompts(5), settings=GREEDY, seed=0)
+
+
+@for_each(list(OTHERS))
+def test_log_probabilities_over_the_models_own_memory_are_those_of_a_full_pass(family: str) -> None:
+    model = isolate(make(family))
+    texts = generate(model, prompts(17, 1), settings=Sampling(max_tokens=9, temperature=1.5), seed=3)
+    for prompt, text in zip(prompts(17, 1), texts, strict=True):
+        with torch.no_grad():
+            logits = model(input_ids=torch.tensor([prompt + text.ids])).logits[0, len(prompt) - 1 : -1]
+        expected = logits.log_softmax(-1)[torch.arange(9), text.ids].numpy()
+        np.testing.assert_allclose(text.logprobs, expected, atol=1e-4)
+
+
+def test_a_memory_is_used_only_where_it_is_measured_to_be_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    with torch.no_grad():
+        assert working_memory(isolate(make("Mamba"))) == "cache_params"
+        assert working_memory(isolate(make("Bloom"))) == "past_key_values"
+        assert working_memory(isolate(make("GPT"))) is None
+
+    def forgetful(model: PreTrainedModel, ids: torch.Tensor, *, name: str, memory: Any) -> Any:
+        again = None if memory is None else step(model, ids, name=name, memory=None)[1]
+        return step(model, ids, name=name, memory=again)
+
+    monkeypatch.setattr("twosignal.model.rereading.step", forgetful)
+    with torch.no_grad():
+        assert working_memory(isolate(make("Bloom"))) is None
+
+
+@for_each(["Bloom", "GPT"])
+def test_a_text_outgrows_the_context_of_any_model(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("twosignal.model.rereading.context_limit", lambda _: 24)
+    (text,) = generate(
+        isolate(make(family)), prompts(20), settings=Sampling(max_tokens=30, temperature=0), seed=0
+    )
+    model, kept = make(family), list(prompts(20)[0])
+    for token in text.ids:
+        kept = kept if len(kept) <= 24 else kept[-12:]
+        with torch.no_grad():
+            assert int(model(input_ids=torch.tensor([kept])).logits[0, -1].argmax()) == token
+        kept.append(token)
 
 
 def one(probabilities: Sequence[float], chance: float, **changes: Any) -> tuple[int, float]:

@@ -11,9 +11,11 @@ from transformers.utils import logging
 
 from twosignal.errors import InputError, RefusedError, RunError
 from twosignal.model.attention import packed_inputs
-from twosignal.model.isolation import is_isolated, isolate
+from twosignal.model.context import context_limit
+from twosignal.model.isolation import isolate
 from twosignal.model.presets import SpecialIds, grow
-from twosignal.model.pretrained import check_vocabulary, context_limit, find_model, load_model, save_model
+from twosignal.model.pretrained import check_vocabulary, find_model, load_model, save_model
+from twosignal.model.way import is_isolated
 
 from .families import flat, for_each, make, random_documents
 

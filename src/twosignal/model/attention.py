@@ -1,6 +1,7 @@
 """Attention that keeps packed documents apart: takes a flat row and its document lengths, gives hidden states.
 
-The function is registered in transformers' table under the name "twosignal". It is called
+`hidden_states` runs a row in whichever way `isolate` has proved for the model; training, the
+proof and its probes all go through it. The function is registered in transformers' table under the name "twosignal". It is called
 with the documents of the row, which `packed_inputs` puts into the model call, or with the
 view of a key-value cache, and refuses every other call: transformers builds no mask for a
 name of ours, so a call without either would mix documents or padding in silence.
@@ -18,9 +19,8 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from twosignal.errors import InputError, RefusedError
 from twosignal.model.cache import CacheView
 from twosignal.model.kernels import Documents, Heads, Settings, under_mask, within_documents
-
-NAME = "twosignal"
-"""Name of our function in transformers' attention table."""
+from twosignal.model.separate import row_inputs, separate_states
+from twosignal.model.way import OURS, body, causal_model, way_of
 
 UNKNOWN_KINDS = ("position_bias", "sinks", "indices", "block_indices", "cache")
 """Arguments of other kinds of attention, which would change the result if they were ignored."""
@@ -47,7 +47,13 @@ def packed_inputs(ids: Tensor, positions: Tensor, lengths: Sequence[int]) -> dic
 
 
 def hidden_states(model: PreTrainedModel, ids: Tensor, positions: Tensor, lengths: Sequence[int]) -> Tensor:
-    """Return the last hidden states [tokens, width] of documents laid end to end; see `packed_inputs`."""
+    """Return the last hidden states [tokens, width] of documents laid end to end; see `packed_inputs`.
+
+    Raises InputError for a model that `isolate` has not seen.
+    """
+    way = way_of(model)
+    if not way.is_isolated:
+        return separate_states(causal_model(model), ids, lengths, is_padded=way.is_padded)
     num_tokens = ids.numel()
     filler = -num_tokens % shape_step(ids.device)
     if filler:
@@ -55,8 +61,15 @@ def hidden_states(model: PreTrainedModel, ids: Tensor, positions: Tensor, length
         ids = torch.cat([ids.reshape(-1), ids.reshape(-1)[-1:].expand(filler)])
         positions = F.pad(positions.reshape(-1), (0, filler))
         lengths = [*lengths, filler]
-    states: Tensor = model.base_model(**packed_inputs(ids, positions, lengths)).last_hidden_state
+    states: Tensor = body(model)(**packed_inputs(ids, positions, lengths)).last_hidden_state
     return states.squeeze(0)[:num_tokens]
+
+
+def document_inputs(model: PreTrainedModel, ids: Tensor) -> dict[str, Any]:
+    """Return the keyword arguments of a call on one document, in the model's way; ids: int64 [tokens]."""
+    if way_of(model).is_isolated:
+        return packed_inputs(ids, torch.arange(len(ids), device=ids.device), [len(ids)])
+    return row_inputs(causal_model(model), ids[None])
 
 
 def shape_step(device: torch.device) -> int:
@@ -122,4 +135,4 @@ def _refuse_unknown(module: nn.Module, attention_mask: Tensor | None, options: d
         )
 
 
-ALL_ATTENTION_FUNCTIONS.register(NAME, attention)
+ALL_ATTENTION_FUNCTIONS.register(OURS, attention)

@@ -1,6 +1,7 @@
 """What the model says by itself: takes prompts, gives the tokens it goes on with and how likely it found each.
 
-Prompts run together, of whatever lengths, over one key-value cache. Each draws from a random
+Prompts run together, of whatever lengths, over one key-value cache, or one by one where the
+model does not run under our attention (see rereading.py). Each draws from a random
 generator of its own, so a prompt's text depends neither on its companions (but for rounding)
 nor on the state of training, which stays as it was. When a text outgrows the model's
 context, the newest half is read anew and the writing goes on.
@@ -18,9 +19,10 @@ from transformers import PreTrainedModel
 from twosignal.errors import InputError
 from twosignal.model.cache import CacheView, KeyValueBuffers
 from twosignal.model.compiled import uncompiled
-from twosignal.model.isolation import is_isolated
+from twosignal.model.context import context_limit
 from twosignal.model.modes import evaluating
-from twosignal.model.pretrained import context_limit
+from twosignal.model.rereading import OwnReader
+from twosignal.model.way import causal_model, way_of
 
 PROMPTS_AT_ONCE = 32
 """Prompts that share a batch; more are worked off in turn."""
@@ -62,23 +64,20 @@ def generate(
     for place, prompt in enumerate(prompts):
         if not len(prompt):
             raise InputError("there is nothing to go on with", where=f"prompt {place + 1}", found="no tokens")
-    if not is_isolated(model):
-        raise InputError(
-            "the model does not have this package's attention", remedy="Call isolate(model) first."
-        )
+    is_ours = way_of(model).is_isolated
+    model = causal_model(model)
     texts: list[Generated] = []
     # Inference mode takes a fifth less time than gradients off, in a small model.
     with evaluating(model), uncompiled(model), torch.inference_mode():
         for start in range(0, len(prompts), PROMPTS_AT_ONCE):
             batch = prompts[start : start + PROMPTS_AT_ONCE]
-            texts += _write(model, batch, settings=settings, seed=seed + start)
+            reader = _Reader(model, batch) if is_ours else OwnReader(model, batch)
+            texts += _write(reader, settings=settings, seed=seed + start)
     return texts
 
 
-def _write(
-    model: PreTrainedModel, prompts: Sequence[Sequence[int]], *, settings: Sampling, seed: int
-) -> list[Generated]:
-    reader = _Reader(model, prompts)
+def _write(reader: "_Reader | OwnReader", *, settings: Sampling, seed: int) -> list[Generated]:
+    prompts = list(reader.rows)
     chances = torch.stack(
         [
             torch.rand(settings.max_tokens, generator=torch.Generator().manual_seed(seed + n))

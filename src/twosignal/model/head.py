@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from twosignal.errors import RefusedError
-from twosignal.model.attention import packed_inputs, shape_step
+from twosignal.model.attention import document_inputs, shape_step
 from twosignal.model.modes import evaluating
+from twosignal.model.way import body, causal_model
 
 TOLERANCE = 1e-4
 """Largest difference of logits that counts as rounding, as a share of the largest logit."""
@@ -51,12 +52,13 @@ class Head:
 
 def measured_head(model: PreTrainedModel) -> Head:
     """Find out how the model makes logits, on a few tokens; raises RefusedError if neither way gives them."""
+    model = causal_model(model)
     weight = model.get_input_embeddings().weight
     ids = (torch.arange(8) * 5 + 1) % weight.shape[0]
-    inputs = packed_inputs(ids.to(weight.device), torch.arange(8).to(weight.device), [8])
+    inputs = document_inputs(model, ids.to(weight.device))
     with evaluating(model):
         logits = model(**inputs).logits.squeeze(0)
-        hidden = model.base_model(**inputs).last_hidden_state.squeeze(0)
+        hidden = body(model)(**inputs).last_hidden_state.squeeze(0)
         head = Head(model=model, is_linear=_is_linear(model, inputs, hidden=hidden, logits=logits))
         if not _agree(head.logits(hidden), logits):
             raise RefusedError(
@@ -110,9 +112,9 @@ def _own_logits(model: PreTrainedModel, hidden: Tensor) -> Tensor:
         return output
 
     one = torch.zeros(1, dtype=torch.int64, device=hidden.device)
-    hook = model.base_model.register_forward_hook(exchange)
+    hook = body(model).register_forward_hook(exchange)
     try:
-        logits: Tensor = model(**packed_inputs(one, one, [1])).logits
+        logits: Tensor = model(**document_inputs(model, one)).logits
     finally:
         hook.remove()
     return logits.squeeze(0)

@@ -1,4 +1,4 @@
-"""Evaluation for a while: takes a model, runs a block without dropout and gradients, and puts everything back."""
+"""Evaluation or training for a while: takes a model, runs a block in that mode, and puts everything back."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,11 +10,23 @@ from torch import nn
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
     """Switch every module to evaluation and gradients off; afterwards each module is as it was before."""
-    training = [module for module in model.modules() if module.training]
-    model.eval()
+    with _mode(model, is_training=False), torch.no_grad():
+        yield
+
+
+@contextmanager
+def training(model: nn.Module) -> Iterator[None]:
+    """Switch every module to training; afterwards each module is as it was before."""
+    with _mode(model, is_training=True):
+        yield
+
+
+@contextmanager
+def _mode(model: nn.Module, *, is_training: bool) -> Iterator[None]:
+    before = [(module, module.training) for module in model.modules()]
+    model.train(is_training)
     try:
-        with torch.no_grad():
-            yield
+        yield
     finally:
-        for module in training:
-            module.training = True
+        for module, mode in before:
+            module.training = mode

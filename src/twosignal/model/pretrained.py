@@ -19,8 +19,6 @@ from twosignal.model.isolation import isolate
 
 HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
-LENGTH_DEPENDENT_ROPE = ("dynamic", "longrope")
-"""Rotary embeddings that change for all tokens of a row as soon as one position is beyond the original limit."""
 
 
 def load_model(source: str, *, device: torch.device | str = "cpu") -> PreTrainedModel:
@@ -83,22 +81,6 @@ def check_vocabulary(model: PreTrainedModel, vocab_size: int) -> None:
             expected=f"at most {rows}",
             remedy="Use the tokenizer that was saved with the model.",
         )
-
-
-def context_limit(model: PreTrainedModel) -> int:
-    """Return the longest document in tokens that the model's positions reach.
-
-    Where the rotary embedding depends on the longest position of the row, this is the
-    original limit, below which it does not: documents must not change each other.
-    """
-    config = model.config.get_text_config()
-    limit = int(config.max_position_embeddings)
-    rope = getattr(config, "rope_parameters", None) or {}
-    kinds = [rope, *(part for part in rope.values() if isinstance(part, dict))]
-    for kind in kinds:
-        if kind.get("rope_type") in LENGTH_DEPENDENT_ROPE:
-            limit = min(limit, int(kind.get("original_max_position_embeddings") or limit))
-    return limit
 
 
 @contextmanager
