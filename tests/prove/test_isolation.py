@@ -1,6 +1,7 @@
 """The checks on the real model: sound ones pass, and each kind of fault is found by the check made for it."""
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,13 +15,20 @@ from transformers import PreTrainedModel
 from tests.train.small import FAMILIES, learner_of, row, stock_losses, stock_model, tiny_model, weights_of
 from twosignal.model.attention import hidden_states
 from twosignal.packs.pack import NO_TARGET, Pack
-from twosignal.prove import isolation
-from twosignal.prove.isolation import causality, check_model, label_poke, packed_against_alone, poke
+from twosignal.prove import isolation, losses
+from twosignal.prove.isolation import causality, check_isolation, poke
+from twosignal.prove.losses import (
+    check_losses,
+    finite_at_length,
+    label_poke,
+    packed_against_alone,
+    packed_logits,
+)
 from twosignal.prove.receipt import Check
 from twosignal.train.batch import Learner
 from twosignal.train.loss import summed_loss
 
-CHECKS = ["P1", "P3", "P5", "P6"]
+CHECKS = ["P1", "P2", "P3", "P5", "P6"]
 States = Callable[[PreTrainedModel, Tensor, Tensor, Sequence[int]], Tensor]
 
 
@@ -35,7 +43,8 @@ def crowded(*, source: str = "chat") -> Pack:
 
 
 def found(learner: Learner, *rows: Pack) -> dict[str, Check]:
-    checks = check_model(learner, rows or [crowded()])
+    given = rows or [crowded()]
+    checks = sorted([*check_isolation(learner, given), *check_losses(learner, given)], key=lambda c: c.id)
     assert [check.id for check in checks] == CHECKS
     return {check.id: check for check in checks}
 
@@ -57,8 +66,9 @@ def instead_of_states(patch: pytest.MonkeyPatch, states: States) -> None:
 def test_sound_models_pass(family: str, autocast: torch.dtype | None) -> None:
     checks = found(learner_of(tiny_model(family), autocast=autocast))
     assert {name: check.passed for name, check in checks.items()} == dict.fromkeys(CHECKS, True)
-    assert checks["P1"].evidence == {"source": "chat", "segments": 3, "largest_change": 0.0}
-    assert checks["P5"].message == "9 targets, 9 losses; one changed target moved one loss"
+    assert checks["P1"].evidence["poked"] == [0, 1, 2]
+    assert checks["P1"].evidence["largest_change"] == 0.0 < checks["P1"].evidence["own_change"]
+    assert checks["P5"].message == "9 targets, as many losses; each of 3 changed targets moved its own only"
     assert checks["P6"].evidence["largest_change"] == 0.0
 
 
@@ -87,9 +97,10 @@ def test_attention_that_crosses_borders_is_a_leak(family: str, monkeypatch: pyte
 
     instead_of_states(monkeypatch, merged)
     learner = learner_of(tiny_model(family))
-    assert kinds(learner) == {"P1": "leak", "P3": "leak"}
+    assert kinds(learner) == {"P1": "leak", "P2": "leak", "P3": "leak"}
     check = found(learner)["P1"]
-    assert check.message.startswith("changing a.jsonl:1 moved its neighbours in the row by ")
+    assert re.match(r"changing a\.jsonl:[123] moved its neighbours in the row by ", check.message)
+    assert check.evidence["file"] == "a.jsonl"
     assert "rows.packing = false" in check.remedy
 
 
@@ -119,7 +130,7 @@ def look_ahead(patch: pytest.MonkeyPatch) -> None:
 def test_attention_that_looks_ahead_is_found(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
     learner = learner_of(tiny_model(family))
     look_ahead(monkeypatch)
-    assert kinds(learner) == {"P3": "leak", "P6": "leak"}
+    assert kinds(learner) == {"P2": "leak", "P3": "leak", "P6": "leak"}
 
 
 def test_looking_ahead_is_found_when_the_row_ends_in_a_single_token(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,7 +154,7 @@ def all_at_once(model: PreTrainedModel, ids: Tensor, positions: Tensor, lengths:
 def test_wrong_positions_are_found(family: str, states: States, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rotary positions count only as differences, so for them the wrong ones must differ within a text."""
     instead_of_states(monkeypatch, states)
-    assert kinds(learner_of(tiny_model(family))) == {"P3": "leak"}
+    assert kinds(learner_of(tiny_model(family))) == {"P2": "leak", "P3": "leak"}
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -172,7 +183,7 @@ def test_a_head_that_mixes_positions_is_found(monkeypatch: pytest.MonkeyPatch) -
         total, each = summed_loss(*arguments)
         return total, 0.9 * each + 0.1 * each.mean()
 
-    monkeypatch.setattr(isolation, "summed_loss", mixed)
+    monkeypatch.setattr(losses, "summed_loss", mixed)
     learner = learner_of(tiny_model())
     assert kinds(learner) == {"P5": "wrong-targets"}
     assert found(learner)["P5"].message == "one changed target moved 9 of 9 losses"
@@ -182,7 +193,7 @@ def test_a_loss_that_does_not_look_at_the_targets_is_found(monkeypatch: pytest.M
     def blind(hidden: Tensor, head: Any, targets: Tensor) -> tuple[Tensor, Tensor]:
         return summed_loss(hidden, head, torch.zeros_like(targets))
 
-    monkeypatch.setattr(isolation, "summed_loss", blind)
+    monkeypatch.setattr(losses, "summed_loss", blind)
     assert kinds(learner_of(tiny_model())) == {"P3": "leak", "P5": "wrong-targets"}
 
 
@@ -191,7 +202,7 @@ def test_a_loss_that_is_missing_is_found(monkeypatch: pytest.MonkeyPatch) -> Non
         total, each = summed_loss(*arguments)
         return total, each[:-1]
 
-    monkeypatch.setattr(isolation, "summed_loss", short)
+    monkeypatch.setattr(losses, "summed_loss", short)
     assert kinds(learner_of(tiny_model())) == {"P3": "leak", "P5": "wrong-targets"}
 
 
@@ -199,7 +210,7 @@ def test_one_bad_row_among_good_ones_counts() -> None:
     learner = learner_of(tiny_model())
     books = replace(crowded(source="books"), positions=crowded().positions[::-1].copy())
     assert kinds(learner, crowded(), crowded()) == {}
-    assert kinds(learner, crowded(), books) == {"P3": "leak"}
+    assert kinds(learner, crowded(), books) == {"P2": "leak", "P3": "leak"}
     check = found(learner, crowded(), books)["P3"]
     assert check.evidence["source"] == "books"
 
@@ -210,8 +221,48 @@ def test_what_cannot_be_asked_of_a_row_is_not_applicable() -> None:
         assert poke(learner, row(([5, 9, 2], "011"))).passed is None
         assert label_poke(learner, row(([5, 9, 2], "000"))).passed is None
         assert causality(learner, row(([5], "0"), ([9], "0"))).passed is None
+        assert packed_logits(learner, row(([5, 9, 2], "011"))).passed is None
         without = packed_against_alone(learner, row(([5, 9, 2], "000"), ([3, 4], "00")))
     assert (without.passed, without.evidence["targets"]) == (True, 0)
+
+
+@pytest.mark.parametrize("poked", [0, 1, 2])
+def test_a_leak_between_any_two_neighbours_is_found(poked: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A later conversation may leak into an earlier one, and a middle one into both: one poke would not do."""
+    first, other = [0, 6, 15][poked], [18, 0, 0][poked]
+
+    def leaking(model: PreTrainedModel, ids: Tensor, positions: Tensor, lengths: Sequence[int]) -> Tensor:
+        states = hidden_states(model, ids, positions, lengths).clone()
+        states[other] += 1e-3 * states[first]
+        return states
+
+    instead_of_states(monkeypatch, leaking)
+    assert kinds(learner_of(tiny_model()))["P1"] == "leak"
+
+
+def test_a_model_that_reads_nothing_is_not_called_isolated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is exchanged, its states stay: that proves nothing about neighbours."""
+
+    def deaf(model: PreTrainedModel, ids: Tensor, positions: Tensor, lengths: Sequence[int]) -> Tensor:
+        return hidden_states(model, torch.zeros_like(ids), positions, lengths)
+
+    instead_of_states(monkeypatch, deaf)
+    learner = learner_of(tiny_model())
+    with torch.no_grad():
+        assert poke(learner, crowded()).passed is None
+
+
+def test_states_that_overflow_at_full_length_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    learner = learner_of(tiny_model())
+    assert finite_at_length(learner, crowded()).passed
+
+    def overflowing(model: PreTrainedModel, ids: Tensor, positions: Tensor, lengths: Sequence[int]) -> Tensor:
+        return hidden_states(model, ids, positions, lengths) * (math.inf if len(ids) > 12 else 1.0)
+
+    instead_of_states(monkeypatch, overflowing)
+    check = finite_at_length(learner, crowded())
+    assert (check.id, check.passed, check.kind) == ("P3", False, "non-finite")
+    assert finite_at_length(learner, row(([5, 9, 2, 7], "0111"))).passed
 
 
 def test_a_piece_of_a_split_text_is_compared_as_the_piece_it_is() -> None:
@@ -234,11 +285,11 @@ def test_the_model_is_left_as_it_was(is_failing: bool, monkeypatch: pytest.Monke
         def fail(*_: object) -> Tensor:
             raise MemoryError
 
-        monkeypatch.setattr(isolation, "_stock_loss", fail)
+        monkeypatch.setattr(losses, "_stock_loss", fail)
         with pytest.raises(MemoryError):
-            check_model(learner, [crowded()])
+            check_losses(learner, [crowded()])
     else:
-        check_model(learner, [crowded()])
+        found(learner)
     assert [m.training for m in learner.model.modules()] == modes
     assert learner.model.config._attn_implementation == "twosignal"
     assert all(torch.equal(weight, before[n]) for n, weight in weights_of(learner.model).items())

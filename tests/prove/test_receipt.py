@@ -1,13 +1,14 @@
 """The receipt's fields are a contract, and its refusal is one sentence with exit code 4."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from twosignal.errors import RefusedError
 from twosignal.packs.prepare import Ledger
-from twosignal.prove.receipt import Check, Receipt, not_applicable, worst
+from twosignal.prove.receipt import Check, Receipt, combined, merged, not_applicable, worst
 
 GOOD = Check(id="S5", name="packing", passed=True, message="fine", evidence={"rows": 3})
 BAD = Check(
@@ -70,7 +71,9 @@ def test_totals_are_those_of_all_sources() -> None:
         "rows": 8,
         "fill": pytest.approx(0.8),
         "steps": 40,
+        "predicted_loss": None,
         "seconds": 1.235,
+        "share_of_run": None,
     }
 
 
@@ -123,6 +126,40 @@ def test_a_refusal_names_every_fault_and_the_first_remedy() -> None:
         "the proof refuses to start: P1 neighbours (leak): changing a.jsonl:1 moved its neighbours; "
         "P3 loss (non-finite): not finite. Use another model."
     )
+
+
+def test_the_cost_is_a_sentence() -> None:
+    """6.2 seconds of 1,000 are 0.62%."""
+    bare = Receipt(checks=(), ledgers=(), steps=1, seconds=6.2)
+    assert bare.cost == "proof: 6.2 s"
+    assert replace(bare, run_seconds=1000.0).cost == "proof: 6.2 s, about 0.62% of the planned run"
+    assert replace(bare, run_seconds=3.0).cost == "proof: 6.2 s, longer than the planned run"
+    assert replace(bare, run_seconds=1000.0).as_dict()["share_of_run"] == pytest.approx(0.0062)
+    assert "share_of_run" not in replace(bare, run_seconds=1000.0).as_dict(clock=False)
+
+
+def test_what_is_known_of_the_run_stands_beside_the_totals() -> None:
+    measured = replace(GOOD, id="P3", evidence={"mean": 5.5}, seconds=0.25)
+    found = Receipt(checks=(measured,), ledgers=(), steps=1, seconds=0.0, facts={"template": "ab"})
+    assert (found.as_dict()["template"], found.as_dict()["predicted_loss"]) == ("ab", 5.5)
+    assert found.as_dict()["checks"][0]["seconds"] == 0.25
+    assert "seconds" not in found.as_dict(clock=False)["checks"][0]
+
+
+def test_the_parts_of_a_check_are_one_answer() -> None:
+    other = replace(GOOD, message="good", evidence={"pieces": 4})
+    whole = combined([GOOD, OPEN, other])
+    assert (whole.message, whole.evidence) == ("fine; good", {"rows": 3, "pieces": 4})
+    assert combined([GOOD, BAD]) is BAD
+    assert combined([OPEN, GOOD]) is GOOD
+
+
+def test_the_answers_of_several_sources_are_one() -> None:
+    whole = merged({"chat": GOOD, "books": OPEN, "more": GOOD})
+    assert whole.message == "chat: fine; more: fine"
+    assert whole.evidence == {"chat": {"rows": 3}, "more": {"rows": 3}}
+    assert merged({"chat": GOOD, "books": BAD}) is BAD
+    assert merged({"chat": GOOD}) is GOOD
 
 
 def test_the_worst_of_several_answers_counts() -> None:

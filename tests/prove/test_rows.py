@@ -14,7 +14,7 @@ from twosignal.packs.plan import RowPlan
 from twosignal.packs.prepare import PreparedSource
 from twosignal.prove.proof import prove
 from twosignal.prove.receipt import Check
-from twosignal.prove.rows import check_census, check_end_of_turn, check_ledger, check_packing
+from twosignal.prove.rows import check_census, check_ledger, check_packing
 from twosignal.train.setup import Setup
 
 LONG = "x" * 100
@@ -166,6 +166,21 @@ def test_a_piece_in_two_rows_is_found(setup: Setup, chat: PreparedSource) -> Non
     assert check.message == "source chat: 1 pieces stand twice in the rows"
 
 
+def test_a_conversation_that_is_kept_twice_is_found(tmp_path: Path) -> None:
+    """All counts agree: only the identity of what stands there tells that one was replaced by a copy."""
+    sources = chats_setup(tmp_path, *[[("user", "hi"), ("assistant", f"{n}")] for n in range(4)]).sources
+    index = sources["chat"].store.index
+    index["offset"][1], index["line"][1] = index["offset"][0], index["line"][0]
+    check = check_packing(sources)
+    assert (check.passed, check.kind) == (False, "duplicated-data")
+    assert check.message == "source chat: own.jsonl:1 is kept twice"
+
+
+def test_equal_conversations_of_two_places_are_the_datas_own(tmp_path: Path) -> None:
+    chats = [[("user", "hi"), ("assistant", "no")] for _ in range(4)]
+    assert check_packing(chats_setup(tmp_path, *chats).sources).passed
+
+
 def spoil(kind: str, row: Pack) -> Pack:
     if kind == "targets shifted once more":
         return replace(row, targets=np.append(row.targets[1:], np.int32(NO_TARGET)))
@@ -266,44 +281,3 @@ def test_the_census_foresees_what_is_drawn(
         assert not check.passed
         assert check.evidence["step"] == step
         assert (step * per_step - 1) // setup.sources["chat"].ledger.rows == epoch
-
-
-def test_learned_turns_that_end_pass(setup: Setup) -> None:
-    check = check_end_of_turn(setup.sources, setup.tokenizer)
-    assert (check.id, check.passed, check.message) == ("S8", True, "24 learned turns all end with it")
-
-
-def test_a_learned_turn_without_its_end_is_found(setup: Setup, chat: PreparedSource) -> None:
-    """The last token of the third conversation is exchanged on the disk."""
-    row = chat.store.index[2]
-    ids = np.memmap(chat.store.folder / "ids.bin", np.int32, mode="r+")
-    ids[int(row["offset"]) + int(row["length"]) - 1] = setup.tokenizer.encode("]")[0]
-    ids.flush()
-    check = check_end_of_turn(setup.sources, setup.tokenizer)
-    assert (check.passed, check.kind) == (False, "wrong-targets")
-    assert check.message == "a learned turn of chat.jsonl:3 ends with ']', not with the end of turn"
-    assert check.evidence == {"file": "chat.jsonl", "line": 3}
-
-
-def test_an_end_that_is_not_learned_is_found(setup: Setup, chat: PreparedSource) -> None:
-    row = chat.store.index[0]
-    mask = np.memmap(chat.store.folder / "supervised.bin", np.bool_, mode="r+")
-    mask[int(row["offset"]) + int(row["length"]) - 1] = False
-    mask.flush()
-    check = check_end_of_turn(setup.sources, setup.tokenizer)
-    assert (check.passed, check.kind) == (False, "wrong-targets")
-    assert "chat.jsonl:1 ends with '0'" in check.message
-
-
-def test_without_a_token_that_ends_turns_there_is_nothing_to_check(
-    setup: Setup, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(setup.tokenizer, "end_of_turn_id", None)
-    assert check_end_of_turn(setup.sources, setup.tokenizer).passed is None
-
-
-def test_without_learned_turns_there_is_nothing_to_check(tmp_path: Path) -> None:
-    chats = [[("user", "hello"), ("assistant", f"{n}")] for n in range(3)]
-    setup = chats_setup(tmp_path, *chats, source={"supervise": "all"})
-    check = check_end_of_turn(setup.sources, setup.tokenizer)
-    assert (check.passed, check.message) == (None, "no source has separately learned turns")

@@ -1,10 +1,14 @@
 """The receipt on screen: totals, causes and remedies, whatever the texts look like."""
 
 import io
+from dataclasses import replace
+from pathlib import Path
 
 from rich.console import Console
 
 from tests.prove.test_receipt import BAD, GOOD, OPEN, ledger
+from tests.train.small import small_setup
+from twosignal.prove.proof import prove
 from twosignal.prove.receipt import Check, Receipt
 from twosignal.prove.show import show_receipt
 
@@ -48,3 +52,19 @@ def test_texts_in_brackets_are_shown_as_they_are() -> None:
     text = shown(Receipt(checks=(check,), ledgers=(odd,), steps=1, seconds=0.0))
     for part in ("ends [/x]", "'[/INST]'", "Look at [INST].", "[/bold]", "[/a.jsonl]:3", "[/cut]"):
         assert part in text
+
+
+def test_a_fault_is_shown_with_its_text_and_the_cost_of_the_proof() -> None:
+    drawn = replace(BAD, evidence={"text": "<user>hi[[ learned ]]"})
+    text = shown(Receipt(checks=(GOOD, drawn), ledgers=(), steps=1, seconds=6.2, run_seconds=1000.0))
+    assert "<user>hi[[ learned ]]" in text
+    assert text.rstrip().endswith("proof: 6.2 s, about 0.62% of the planned run")
+
+
+def test_what_a_run_is_made_of_is_told_in_sentences(tmp_path: Path) -> None:
+    """Without packing 23 rows are laid where 9 might do."""
+    text = shown(prove(small_setup(tmp_path, rows={"packing": False})))
+    assert "a step: 2 rows, 2 examples, 16 targets; an epoch: 12 steps packed, 12 with one example" in text
+    assert "chat: 23 rows, where 9 might do" in text
+    assert "attention: packed rows run as one sequence" in text
+    assert "nats per target" in text

@@ -1,6 +1,6 @@
 """The checks that need no model: takes prepared sources, gives the ledger, the packing inverse and the zero-target census.
 
-The names S4, S5, S6 and S8 are those of the design's list of checks.
+The names S4, S5 and S6 are those of the design's list of checks.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,8 +15,7 @@ from twosignal.packs.pack import NO_TARGET, Pack
 from twosignal.packs.plan import Ints, RowPlan
 from twosignal.packs.prepare import Ledger, PreparedSource
 from twosignal.packs.store import ExampleStore
-from twosignal.prove.receipt import Check, Kind, not_applicable
-from twosignal.tokens.tokenizer import Tokenizer
+from twosignal.prove.receipt import Check, Kind
 
 ROWS_INVERTED = 4_000
 """Rows per source that are rebuilt token by token; above that, evenly spread ones."""
@@ -106,7 +105,7 @@ def check_packing(sources: Mapping[str, PreparedSource], *, most_rows: int = ROW
     name = "packing loses, doubles and shifts nothing"
     rows_seen = 0
     for source in sources.values():
-        fault = _coverage_fault(source)
+        fault = _coverage_fault(source) or _doubled_record(source.store)
         for pack in _some_rows(source, most_rows):
             rows_seen += 1
             fault = fault or row_fault(pack, source.store)
@@ -146,6 +145,20 @@ def _coverage_fault(source: PreparedSource) -> Fault | None:
     if targets != ledger.targets_kept:
         sentence = f"the rows hold {targets:,} targets, and {ledger.targets_kept:,} are told of"
         return Fault("wrong-targets", sentence)
+    return None
+
+
+def _doubled_record(store: ExampleStore) -> Fault | None:
+    """Return a fault when one conversation of one place is kept twice: equal texts of two places are the data's own."""
+    index = store.index
+    chats = np.flatnonzero(index["is_conversation"])
+    places = np.stack([index["file"][chats].astype(np.int64), index["line"][chats]], axis=1)
+    order = np.lexsort(places.T[::-1])
+    is_same = (places[order][1:] == places[order][:-1]).all(axis=1)
+    for at in np.flatnonzero(is_same):
+        one, other = (store[int(chats[order[place]])] for place in (at, at + 1))
+        if np.array_equal(one.ids, other.ids) and np.array_equal(one.supervised, other.supervised):
+            return Fault("duplicated-data", f"{one.origin} is kept twice")
     return None
 
 
@@ -234,36 +247,3 @@ def _targets_of_pieces(source: PreparedSource) -> Ints:
         start, end = int(piece["start"]), int(piece["start"]) + int(piece["length"])
         targets[number] = int(store[int(piece["example"])].supervised[start + 1 : end + 1].sum())
     return targets
-
-
-def check_end_of_turn(sources: Mapping[str, PreparedSource], tokenizer: Tokenizer) -> Check:
-    """S8: every supervised turn ends with the token that ends a turn."""
-    name = "the end of every learned turn is learned"
-    end = tokenizer.end_of_turn_id
-    if end is None:
-        return not_applicable("S8", name, "the tokenizer has no token that ends a turn")
-    turns = 0
-    for source in sources.values():
-        conversations = np.flatnonzero(source.store.index["is_conversation"])[:500]
-        for number in conversations:
-            example = source.store[int(number)]
-            if example.supervised[1:].all():
-                continue
-            runs = np.flatnonzero(example.supervised[:-1] & ~example.supervised[1:])
-            last = np.append(runs, len(example.ids) - 1) if example.supervised[-1] else runs
-            turns += len(last)
-            wrong = [int(i) for i in last if example.ids[i] != end]
-            if wrong:
-                return Check(
-                    id="S8",
-                    name=name,
-                    passed=False,
-                    kind="wrong-targets",
-                    message=f"a learned turn of {example.origin} ends with "
-                    f"{tokenizer.decode([int(example.ids[wrong[0]])], skip_special=False)!r}, not with the end of turn",
-                    evidence={"file": example.origin.file, "line": example.origin.line},
-                    remedy="Check the chat template: the model would never learn to stop.",
-                )
-    if not turns:
-        return not_applicable("S8", name, "no source has separately learned turns")
-    return Check(id="S8", name=name, passed=True, message=f"{turns:,} learned turns all end with it")

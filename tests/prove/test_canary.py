@@ -1,0 +1,190 @@
+"""S1: canaries find what a pipeline does to every field, whatever the template; each kind of fault by its own word."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.prove import pipelines
+from tests.prove.pipelines import CHATS, Spoil, chat, made_by
+from tests.tokens import saved
+from twosignal.prove.canary import check_canary
+from twosignal.prove.drawing import Made
+from twosignal.prove.sentinels import canaries, features_of, spellable
+from twosignal.text.conversation import Conversation, Message, ToolCall
+from twosignal.tokens.tokenizer import Tokenizer
+from twosignal.tokens.training import train_tokenizer
+
+TOKENIZERS: dict[str, Callable[[], Tokenizer]] = {
+    "chatml": saved.chatml,
+    "llama3": saved.llama3,
+    "gemma": saved.gemma,
+    "mistral": saved.mistral,
+    "unigram": saved.unigram,
+    "grown": lambda: train_tokenizer(saved.CORPUS, kind="bpe", vocab=400),
+    "characters": lambda: train_tokenizer(["hello world\n"], kind="character", vocab=4096),
+}
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+def test_our_own_rendering_passes(name: str) -> None:
+    tokenizer = TOKENIZERS[name]()
+    check = check_canary(made_by(tokenizer), tokenizer, conversations=CHATS)
+    assert (check.id, check.passed, check.kind) == ("S1", True, None)
+    assert {"one answer", "three answers"} <= set(check.evidence["shapes"])
+
+
+def test_shapes_that_a_template_refuses_are_told_and_are_no_fault() -> None:
+    tokenizer = saved.gemma()
+    check = check_canary(made_by(tokenizer), tokenizer)
+    assert check.passed
+    assert "System role not supported" in check.evidence["refused"]["a system text"]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "kind", "said"),
+    [
+        (pipelines.nothing, "no-targets", "not one of its tokens is learned"),
+        (pipelines.everything, "wrong-targets", "the text of message 1 (user) is learned"),
+        (pipelines.inverted, "wrong-targets", "the text of message 1 (user) is learned"),
+        (pipelines.shifted, "wrong-targets", "the text of message 2 (assistant) is learned only in part"),
+        (pipelines.without_ends, "wrong-targets", "is learned 0 times in 1 answers"),
+        (pipelines.without_starts, "wrong-targets", "is learned only in part"),
+        (pipelines.to_the_end, "wrong-targets", "canary with three answers: the text of message 3 (user)"),
+        (pipelines.first_answer_only, "wrong-targets", "message 4 (assistant) is learned not at all"),
+        (pipelines.last_answer_only, "wrong-targets", "message 2 (assistant) is learned not at all"),
+    ],
+)
+def test_a_spoilt_mask_is_found_and_drawn(spoil: Spoil, kind: str, said: str) -> None:
+    tokenizer = saved.chatml()
+    check = check_canary(made_by(tokenizer, spoil), tokenizer)
+    assert (check.passed, check.kind) == (False, kind)
+    assert said in check.message
+    assert "<|im_start|>" in check.evidence["text"]
+    assert check.remedy
+
+
+def test_a_learned_role_header_is_found() -> None:
+    """The four tokens of `<|im_start|>assistant` and its line feed, as where markers stand around the header."""
+    tokenizer = saved.chatml()
+    header = len(tokenizer.encode_rendered("<|im_start|>assistant\n"))
+
+    def with_header(made: Made, _: Tokenizer) -> Made:
+        mask = made.supervised.copy()
+        for start in np.flatnonzero(made.supervised & ~np.append(False, made.supervised[:-1])):
+            mask[start - header : start] = True
+        return Made(made.ids, mask)
+
+    check = check_canary(made_by(tokenizer, with_header), tokenizer)
+    assert (check.kind, check.message) == (
+        "wrong-targets",
+        "canary with one answer: the role header with 'assistant' is learned",
+    )
+    assert "[[<|im_start|>assistant\n" in check.evidence["text"]
+
+
+def dropping(*fields: str) -> Callable[[Tokenizer], Callable[[Sequence[Conversation]], list[Made | None]]]:
+    """A pipeline whose template knows nothing of these fields, and says nothing."""
+    empty = {"reasoning": "", "tool_calls": (), "name": "", "weight": 1}
+
+    def of(tokenizer: Tokenizer) -> Callable[[Sequence[Conversation]], list[Made | None]]:
+        make = made_by(tokenizer)
+
+        def plain(conversation: Conversation) -> Conversation:
+            changed = {field: empty[field] for field in fields if field in empty}
+            messages = tuple(message._replace(**changed) for message in conversation.messages)
+            tools = "" if "tools" in fields else conversation.tools
+            return replace(conversation, messages=messages, tools=tools)
+
+        return lambda conversations: list(make([plain(one) for one in conversations]))
+
+    return of
+
+
+def with_call() -> Conversation:
+    call = ToolCall(name="look", arguments=json.dumps({"city": "Paris"}))
+    asked, answered = chat("a", "b").messages
+    called = answered._replace(content="", tool_calls=(call,))
+    result = Message(role="tool", content="rain", name="look")
+    return replace(chat("a", "b"), messages=(asked, called, result, answered), tools='[{"name": "look"}]')
+
+
+@pytest.mark.parametrize(
+    ("fields", "real", "said"),
+    [
+        (("tool_calls",), with_call(), "tool's name in the call"),
+        (("tools",), with_call(), "the description of a tool does not reach the text"),
+        (
+            ("reasoning",),
+            replace(
+                chat("a"),
+                messages=(
+                    Message(role="user", content="a"),
+                    Message(role="assistant", content="b", reasoning="c"),
+                ),
+            ),
+            "the reasoning of message 2 (assistant) does not reach the text",
+        ),
+    ],
+)
+def test_what_a_template_silently_drops_is_lost_where_the_data_has_it(
+    fields: tuple[str, ...], real: Conversation, said: str
+) -> None:
+    """Phi-3's template ignores tool calls, so that their turns teach the end of turn alone."""
+    tokenizer = train_tokenizer(saved.CORPUS, kind="bpe", vocab=400)
+    make = dropping(*fields)(tokenizer)
+    check = check_canary(make, tokenizer, conversations=[real])
+    assert (check.passed, check.kind) == (False, "lost-data")
+    assert said in check.message
+    unused = check_canary(make, tokenizer, conversations=CHATS)
+    assert unused.passed
+    assert "which this data does not use" in unused.message
+
+
+def test_an_answer_of_weight_0_must_not_be_learned_where_the_data_has_such() -> None:
+    tokenizer = train_tokenizer(saved.CORPUS, kind="bpe", vocab=400)
+    asked, answered = chat("a", "b").messages
+    real = replace(chat("a", "b"), messages=(asked, answered._replace(weight=0), asked, answered))
+    assert check_canary(made_by(tokenizer), tokenizer, conversations=[real]).passed
+    check = check_canary(dropping("weight")(tokenizer), tokenizer, conversations=[real])
+    assert check.message == "canary with an answer of weight 0: the text of message 2 (assistant) is learned"
+
+
+def test_a_pipeline_that_drops_every_conversation_has_no_targets() -> None:
+    tokenizer = saved.chatml()
+    check = check_canary(lambda conversations: [None] * len(conversations), tokenizer)
+    assert (check.passed, check.kind) == (False, "no-targets")
+    assert "the pipeline drops it" in check.message
+
+
+def test_a_rule_without_assistants_has_canaries_of_its_own() -> None:
+    """Learned are the user's turns alone, spoken by one voice."""
+    found = canaries(
+        saved.chatml(),
+        lambda messages: [m.name == "Zara" and m.role == "user" for m in messages],
+        speaker="Zara",
+    )
+    learned = [s for s in found[0].sentinels if s.learned]
+    assert [s.field for s in learned] == ["the text of message 1 (user)"]
+
+
+def test_sentinels_are_words_that_the_vocabulary_can_write_and_no_other_field_holds() -> None:
+    for make in TOKENIZERS.values():
+        tokenizer = make()
+        words = spellable(tokenizer)
+        assert len(words) == len(set(words)) == 64
+        assert all(tokenizer.decode(tokenizer.encode(word)).strip() == word for word in words[:8])
+    texts = [s.text for c in canaries(saved.chatml()) for s in c.sentinels]
+    assert all(sum(text in other for other in set(texts)) == 1 for text in texts)
+
+
+def test_a_vocabulary_that_can_spell_nothing_has_no_canaries() -> None:
+    tokenizer = train_tokenizer(["ab\n"], kind="character", vocab=4096)
+    assert check_canary(made_by(tokenizer), tokenizer).passed is None
+
+
+def test_features_are_those_the_data_uses() -> None:
+    assert features_of(CHATS) == {"text"}
+    assert features_of([with_call()]) == {"text", "tool", "tool call", "tools"}
