@@ -144,6 +144,7 @@ def small_setup(
     setup = build(config(source=source, **tables), folder=folder, runs_dir=folder / "runs", say=quiet)
     shape = Shape(vocab=setup.vocabulary, is_tied=True, deviation=0.02, context=setup.context)
     model = tiny_model("qwen3", shape, seed=setup.config.run.seed)
+    model.generation_config.eos_token_id = list(setup.tokenizer.stop_ids)
     setup.learner = replace(setup.learner, model=model.train(), head=measured_head(model))
     return setup
 

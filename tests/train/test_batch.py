@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from tests.model.families import make
 from tests.train.small import (
     FAMILIES,
     gradients_of,
@@ -13,6 +14,7 @@ from tests.train.small import (
     tiny_model,
 )
 from twosignal.errors import TwosignalError
+from twosignal.model.isolation import isolate
 from twosignal.packs.pack import Pack
 from twosignal.train import batch as batch_module
 from twosignal.train.batch import batch_loss, lay_batch, measure, passes
@@ -55,6 +57,26 @@ def test_each_source_gets_its_own_sum_count_and_bytes(family: str) -> None:
     assert counts == {"chat": (3, 4), "books": (2, 3)}
     assert totals == pytest.approx({"chat": chat, "books": books}, rel=1e-5)
     assert total.item() == pytest.approx(chat + books, rel=1e-5)
+
+
+@pytest.mark.parametrize("family", ["Mamba", "Qwen3-Next", "Bloom", "gpt-oss"])
+def test_rows_of_any_architecture_have_the_losses_and_gradients_of_each_conversation_alone(
+    family: str,
+) -> None:
+    """Two of them have layers that mix whatever stands in one sequence, the others attention of their own kind."""
+    ids = [list(range(5, 5 + n)) for n in (3, 2, 17, 20, 5, 5, 1)]
+    rows = [row(*((part, "0" + "1" * (len(part) - 1)) for part in some)) for some in (ids[:4], ids[4:])]
+    alone = make(family)
+    losses = [stock_losses(alone, part).sum() for part in ids if len(part) > 1]
+    torch.stack(losses).sum().backward()
+    packed = isolate(make(family))
+    total, loss = batch_loss(learner_of(packed), lay_batch(rows, CPU))
+    total.backward()
+    assert loss.whole.count == sum(len(part) - 1 for part in ids)
+    assert total.item() == pytest.approx(float(torch.stack(losses).sum().detach()), rel=1e-5)
+    largest = max(float(gradient.abs().max()) for gradient in gradients_of(alone).values())
+    for name, gradient in gradients_of(packed).items():
+        assert float((gradient - gradients_of(alone)[name]).abs().max()) <= 1e-5 * largest, name
 
 
 def test_two_rows_of_one_source_are_one_tally() -> None:

@@ -5,10 +5,12 @@ import json
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from rich.console import Console
@@ -16,14 +18,19 @@ from rich.console import Console
 from tests.train.small import small_setup, weights_of
 from twosignal.audits.finding import Verdict
 from twosignal.audits.gate import Gate
+from twosignal.packs.pack import NO_TARGET, Pack
 from twosignal.records.columns import learning_columns
 from twosignal.records.reader import Run
 from twosignal.records.writer import RunWriter
 from twosignal.train.batch import measure
+from twosignal.train.forecast import carried_targets
 from twosignal.train.loop import Running, fit, probe, save
+from twosignal.train.loss import Tally, TokenLoss
+from twosignal.train.optimizer import Mover
 from twosignal.train.recorder import Recorder
 from twosignal.train.run import sampler_of
 from twosignal.train.setup import Setup
+from twosignal.train.step import take_step
 from twosignal.train.watch import Watch
 
 HELD_OUT = {"held_out": 0.3, "held_out_at": "end"}
@@ -149,13 +156,89 @@ def test_weights_that_are_not_numbers_stop_the_run_unless_it_is_told_to_note(
     with running(setup, tmp_path) as (run, records):
         outcome = fit(run)
         assert records.steps()["step"].tolist() == steps
-        assert steps_of(records, "finding") == steps
-        assert {event.text("id") for event in records.events("finding")} == {"non-finite"}
+        losses = [event.step for event in records.events("finding") if event.text("id") == "non-finite"]
+        assert losses == steps
+        assert steps_of(records, "checkpoint") == []
         assert [event.text("state") for event in records.events("end")] == [state]
         if action == "halt":
             assert (outcome.verdict.kind, outcome.verdict.rule) == ("halt", "non-finite")
-            assert steps_of(records, "checkpoint") == []
             assert [event.text("action") for event in records.events("action")] == ["halt"]
+
+
+def test_weights_are_finite_before_they_are_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sound loss and gradient at step 1, and an update that overflows: nothing of it is saved."""
+    setup = small_setup(tmp_path, run={"steps": 3}, checkpoints={"every": 1}, probes={"every": 9})
+    whole_move = Mover.move
+
+    def overflowing(mover: Mover, factor: float) -> float:
+        norm = whole_move(mover, factor)
+        with torch.no_grad():
+            setup.learner.model.get_output_embeddings().weight[0, 0] = math.inf
+        return norm
+
+    monkeypatch.setattr(Mover, "move", overflowing)
+    with running(setup, tmp_path) as (run, records):
+        outcome = fit(run)
+        assert (outcome.step, outcome.verdict.rule) == (1, "non-finite-weights")
+        assert "hold nan or inf after step 1 and must not be saved" in outcome.verdict.reason
+        assert records.checkpoints() == []
+
+
+def test_an_interrupted_run_with_broken_weights_is_not_saved(tmp_path: Path) -> None:
+    setup = small_setup(tmp_path, run={"steps": 5}, gate={"action": "note"}, samples={"every": 4})
+    with torch.no_grad():
+        next(setup.learner.model.parameters()).view(-1)[:] = math.nan
+    with running(setup, tmp_path) as (run, records):
+        run.watch.interrupted = True
+        assert fit(run).interrupted
+        assert records.checkpoints() == []
+
+
+def test_targets_that_are_lost_on_the_way_to_the_model_stop_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rows are drawn with one target fewer than their examples have."""
+    setup = small_setup(tmp_path, run={"steps": 3})
+    whole_draw = Setup.draw_rows
+
+    def spoiled(self: Setup) -> list[Pack]:
+        rows = whole_draw(self)
+        targets = rows[0].targets.copy()
+        targets[np.flatnonzero(targets != NO_TARGET)[0]] = NO_TARGET
+        return [replace(rows[0], targets=targets), *rows[1:]]
+
+    monkeypatch.setattr(Setup, "draw_rows", spoiled)
+    with running(setup, tmp_path) as (run, records):
+        outcome = fit(run)
+        assert (outcome.step, outcome.verdict.rule) == (1, "target-count")
+        (finding,) = records.events("finding")
+        evidence = finding.body["evidence"]
+        assert isinstance(evidence, dict)
+        assert evidence["targets"] == evidence["expected"] - 1
+
+
+def test_a_step_that_computes_another_loss_than_was_measured_stops_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The step's own pass sees a model whose output layer was changed after the measurement."""
+    setup = small_setup(tmp_path, run={"steps": 3})
+    monkeypatch.setattr("twosignal.train.step.measure", lambda *_, **__: known_loss(5.0))
+    with running(setup, tmp_path) as (run, _):
+        outcome = fit(run)
+        assert (outcome.step, outcome.verdict.rule) == (1, "first-loss")
+        assert "5.0000 was predicted" in outcome.verdict.reason
+
+
+def known_loss(mean: float) -> TokenLoss:
+    return TokenLoss(by_source={"chat": Tally(total=mean * 4, count=4)})
+
+
+def test_the_first_steps_loss_is_measured_before_it(tmp_path: Path) -> None:
+    setup = small_setup(tmp_path, run={"steps": 1})
+    figures = take_step(setup, setup.mover(), step=1, factor=1.0, predicts=True)
+    assert figures.predicted == pytest.approx(figures.loss.whole.mean, rel=1e-6)
+    assert carried_targets(setup.sources, figures.packs) == figures.loss.whole.count > 0
+    assert take_step(setup, setup.mover(), step=2, factor=1.0).predicted is None
 
 
 def test_the_gate_stops_the_run_at_a_sampling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,8 @@ import torch
 
 from tests.train.small import Shape, config, quiet, small_setup, tiny_model, write_chats
 from twosignal.errors import ConfigError, InputError
-from twosignal.model.isolation import is_isolated
 from twosignal.model.presets import grow
+from twosignal.model.way import is_isolated
 from twosignal.tokens.training import train_tokenizer
 from twosignal.train.batch import measure
 from twosignal.train.setup import Setup, build, pass_tokens, planned_steps, token_count

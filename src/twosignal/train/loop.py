@@ -6,15 +6,17 @@ from typing import Any
 
 from twosignal.audits.finding import Finding, Verdict
 from twosignal.audits.gate import Gate
-from twosignal.audits.health import check_step
+from twosignal.audits.monitors import Expected, Seen, check_step, non_finite_weights
 from twosignal.train.batch import measure
+from twosignal.train.canaries import measure_exposure
 from twosignal.train.checkpoint import Resumable
+from twosignal.train.forecast import carried_targets, loss_tolerance, non_finite_names
 from twosignal.train.loss import Tally
 from twosignal.train.optimizer import LearningRate, Mover
 from twosignal.train.recorder import Recorder
 from twosignal.train.samples import Sampler
 from twosignal.train.setup import Setup
-from twosignal.train.step import take_step
+from twosignal.train.step import StepFigures, take_step
 from twosignal.train.watch import Watch
 
 
@@ -97,29 +99,40 @@ def fit(run: Running) -> Outcome:
             return stop(run)
         if (is_last or run.step % config.samples.every == 0) and is_halted(run, sample(run)):
             return stop(run)
-        if is_last or run.step % every == 0:
-            save(run)
+        if (is_last or run.step % every == 0) and is_halted(run, save(run)):
+            return stop(run)
         if run.watch.interrupted and not is_last:
-            run.recorder.pause(run.parts(), run.state())
-            return outcome(run, interrupted=True)
+            return pause(run)
+    exposed = measure_exposure(run.setup, step=run.step)
+    if exposed is not None:
+        run.recorder.finding(run.step, exposed)
     run.recorder.end(run.step, "finished", run.verdict.reason, gate_step=run.gate.heartbeat)
     return outcome(run)
 
 
 def advance(run: Running) -> tuple[Finding, ...]:
-    """Take one step; return what is wrong with its loss."""
-    figures = take_step(run.setup, run.mover, step=run.step + 1, factor=run.rate.factor(run.step + 1))
+    """Take one step; return what the monitors M1 to M4 say of it."""
+    factor = run.rate.factor(run.step + 1)
+    figures = take_step(run.setup, run.mover, step=run.step + 1, factor=factor, predicts=run.step == 0)
     run.step = figures.step
     run.recorder.step(figures)
     run.watch.step(figures, run.recorder.smoothed)
+    return watched(run.setup, figures)
+
+
+def watched(setup: Setup, figures: StepFigures) -> tuple[Finding, ...]:
+    """Compare a step with what its rows carry and what was measured before it."""
     whole = figures.loss.whole
-    return check_step(
-        run.step,
-        whole.total,
-        targets=whole.count,
-        gradient_norm=figures.gradient_norm,
-        random_chance=run.setup.random_chance,
+    seen = Seen(
+        step=figures.step, loss_sum=whole.total, targets=whole.count, gradient_norm=figures.gradient_norm
     )
+    expected = Expected(
+        targets=carried_targets(setup.sources, figures.packs),
+        loss=figures.predicted,
+        tolerance=loss_tolerance(setup.learner),
+        random_chance=setup.random_chance,
+    )
+    return check_step(seen, expected)
 
 
 def is_halted(run: Running, verdict: Verdict) -> bool:
@@ -160,11 +173,26 @@ def sample(run: Running) -> Verdict:
     return verdict
 
 
-def save(run: Running) -> None:
-    """Save a checkpoint; it is the best one when its held-out loss is the lowest so far."""
+def save(run: Running) -> Verdict:
+    """Save a checkpoint; it is the best one when its held-out loss is the lowest so far.
+
+    Weights that are not finite are not saved: the verdict says so.
+    """
+    if broken := non_finite_names(run.setup.learner.model):
+        return alarm(run, non_finite_weights(run.step, broken))
     if run.probe < run.best_probe:
         run.best_probe, run.best_step = run.probe, run.step
     run.recorder.checkpoint(run.parts(), run.state())
+    return run.verdict
+
+
+def pause(run: Running) -> Outcome:
+    """Save where an interrupted run is, unless its weights are not finite: then it goes on from its last checkpoint."""
+    if non_finite_names(run.setup.learner.model):
+        run.recorder.give_up("interrupted")
+    else:
+        run.recorder.pause(run.parts(), run.state())
+    return outcome(run, interrupted=True)
 
 
 def alarm(run: Running, finding: Finding) -> Verdict:

@@ -4,8 +4,9 @@ import math
 import shutil
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,13 @@ from twosignal.errors import RunError, TwosignalError
 from twosignal.model.compiled import compile_layers
 from twosignal.records.columns import learning_columns
 from twosignal.records.reader import Run, open_run
-from twosignal.records.storage import write_json_atomic
+from twosignal.records.storage import write_atomic, write_json_atomic
 from twosignal.records.writer import RunWriter
 from twosignal.runfile import config_hash
 from twosignal.tokens.render import Renderer
 from twosignal.train.agreement import check_inputs
 from twosignal.train.checkpoint import newest_checkpoint, read_state, restore_checkpoint
+from twosignal.train.copies import copy_index
 from twosignal.train.loop import Outcome, Running, fit
 from twosignal.train.panel import Prompt, given_panel, held_out_panel
 from twosignal.train.recorder import Recorder
@@ -40,6 +42,10 @@ class Proved:
     receipt: Mapping[str, Any]
     """Without the time it took."""
     seconds: float
+    times: Mapping[str, Any] = field(default_factory=dict)
+    """What of the receipt depends on the moment, for receipt.json alone."""
+    page: str = ""
+    """The receipt as a page, or empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +135,10 @@ def run_config(run: Run) -> tuple[Config, Path]:
 def _begin(
     setup: Setup, proved: Proved, writer: RunWriter, *, console: Console, is_resumed: bool = False
 ) -> Running:
-    write_json_atomic(writer.path / "receipt.json", {**proved.receipt, "seconds": proved.seconds})
+    told = {**proved.receipt, "seconds": proved.seconds, **proved.times}
+    write_json_atomic(writer.path / "receipt.json", told)
+    if proved.page:
+        write_atomic(writer.path / "receipt.html", proved.page.encode())
     torch.manual_seed(setup.config.run.seed)  # what dropout draws from
     running = _running(setup, writer, console=console)
     running.recorder.open(resumed_from=0 if is_resumed else None)
@@ -162,7 +171,10 @@ def _finish(running: Running) -> Result:
 
 def _running(setup: Setup, writer: RunWriter, *, console: Console) -> Running:
     config = setup.config
-    done = Run(path=writer.path).last_step
+    run = Run(path=writer.path)
+    _, folder = run_config(run)
+    say = partial(console.print, soft_wrap=True)
+    copies = copy_index(setup, folder=folder, cache=writer.path.parent / ".cache", say=say)
     if setup.is_compiled:
         compile_layers(setup.learner.model)
     return Running(
@@ -175,11 +187,11 @@ def _running(setup: Setup, writer: RunWriter, *, console: Console) -> Running:
             random_chance=setup.random_chance,
             unigram_loss=setup.unigram_loss,
         ),
-        sampler=sampler_of(setup),
+        sampler=replace(sampler_of(setup), copies=copies),
         recorder=Recorder(
             writer, sources=list(setup.sources), shares=setup.mixer.shares, keep=config.checkpoints.keep
         ),
-        watch=Watch(console, steps=setup.steps, done=done),
+        watch=Watch(console, steps=setup.steps, done=run.last_step),
     )
 
 

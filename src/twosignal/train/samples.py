@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from twosignal.audits.coherence import classic_score
+from twosignal.audits.copying import CopyIndex, trace
+from twosignal.audits.copying.verdict import action_of
 from twosignal.audits.tiers import tier_of
 from twosignal.config import SamplesTable
 from twosignal.model.generate import Sampling, generate
@@ -25,6 +27,8 @@ class Sampler:
     table: SamplesTable
     seed: int
     random_chance: float
+    copies: CopyIndex | None = None
+    """The run's training text, in which every sample is looked for."""
 
     def draw(self, step: int) -> list[dict[str, Any]]:
         """Return one sample body per prompt; the same weights, seed and step give the same texts."""
@@ -46,6 +50,9 @@ class Sampler:
         text = self.tokenizer.decode(ids).strip()
         loss = -mean_logprob
         tier = tier_of(loss, random_chance=self.random_chance)
+        traced = (
+            None if self.copies is None else trace(self.copies, text, count_tokens=self._count, loss=loss)
+        )
         return {
             "prompt": prompt.text,
             "text": text,
@@ -53,9 +60,12 @@ class Sampler:
             "ppl": perplexity(loss),
             "tokens": len(ids),
             "tier": tier.name,
-            "action": tier.action,
+            "action": tier.action if traced is None else action_of(traced.verdict, tier.action),
             "source": prompt.source,
             "domain": prompt.domain or prompt.source,
             "scores": classic_score(text).as_dict(),
-            "copied": None,
+            "copied": None if traced is None else traced.recorded(),
         }
+
+    def _count(self, text: str) -> int:
+        return len(self.tokenizer.encode(text))

@@ -15,7 +15,6 @@ from twosignal.curriculum.mixture import Mixer, shares
 from twosignal.errors import ConfigError
 from twosignal.model.device import autocast_dtype, pick_device
 from twosignal.model.head import measured_head
-from twosignal.model.isolation import isolate
 from twosignal.model.presets import SpecialIds, grow
 from twosignal.model.pretrained import check_vocabulary, load_model
 from twosignal.packs.pack import NO_TARGET, Pack
@@ -56,6 +55,8 @@ class Setup:
     """Longest sequence the model can read."""
     rows_per_pass: int
     """Rows of one forward pass."""
+    folder: Path = Path()
+    """Where the run file's relative paths start."""
 
     @property
     def random_chance(self) -> float:
@@ -138,6 +139,7 @@ def build(config: Config, *, folder: Path, runs_dir: Path, say: Callable[[str], 
         row_tokens=data.row_tokens,
         context=data.context,
         rows_per_pass=config.rows.per_pass or max(1, pass_tokens(model, device) // data.row_tokens),
+        folder=folder,
     )
 
 
@@ -216,7 +218,10 @@ def _model(config: Config, data: Data, *, folder: Path, device: torch.device) ->
     if config.model.source is not None:
         model = load_model(local(config.model.source, folder), device=device)
         check_vocabulary(model, tokenizer.vocab_size)
-        return isolate(model)
+        if model.generation_config is not None:
+            # A base model's own knows nothing of the token that ends a turn: served as it is, it would not stop.
+            model.generation_config.eos_token_id = list(tokenizer.stop_ids) or None
+        return model
     model = grow(
         config.model.preset or "",
         vocab_size=tokenizer.vocab_size,

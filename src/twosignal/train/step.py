@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 
 from twosignal.packs.pack import Pack
-from twosignal.train.batch import batch_loss, lay_batch, passes
+from twosignal.train.batch import batch_loss, lay_batch, measure, passes
 from twosignal.train.loss import TokenLoss
 from twosignal.train.optimizer import Mover
 from twosignal.train.setup import Setup
@@ -23,6 +23,10 @@ class StepFigures:
     tokens_by_source: dict[str, int]
     """Tokens read, by source."""
     seconds: float
+    packs: tuple[Pack, ...] = ()
+    """The rows themselves."""
+    predicted: float | None = None
+    """Nats per target of the same rows, measured before the step; None where it was not asked for."""
 
     @property
     def tokens(self) -> int:
@@ -30,13 +34,16 @@ class StepFigures:
         return sum(self.tokens_by_source.values())
 
 
-def take_step(setup: Setup, mover: Mover, *, step: int, factor: float) -> StepFigures:
+def take_step(setup: Setup, mover: Mover, *, step: int, factor: float, predicts: bool = False) -> StepFigures:
     """Draw rows, sum the loss over their targets, divide the gradient once by all of them, move the weights.
 
-    `factor` is the learning rate as a share of the peak.
+    `factor` is the learning rate as a share of the peak; `predicts`: measure the rows before they are learned from.
     """
     began = time.perf_counter()
     rows = setup.draw_rows()
+    predicted = (
+        measure(setup.learner, rows, rows_per_pass=setup.rows_per_pass).whole.mean if predicts else None
+    )
     loss = accumulate(setup, rows)
     norm = mover.move(factor)
     tokens: dict[str, int] = {}
@@ -50,6 +57,8 @@ def take_step(setup: Setup, mover: Mover, *, step: int, factor: float) -> StepFi
         rows=len(rows),
         tokens_by_source=tokens,
         seconds=time.perf_counter() - began,
+        packs=tuple(rows),
+        predicted=predicted,
     )
 
 
