@@ -1,9 +1,10 @@
-"""The reference pages: takes the config classes and the command line, gives docs/config.md and docs/cli.md.
+"""The reference pages: takes config classes, command line and fault tests, gives docs/config.md, cli.md and faults.md.
 
-Run it after changing either: `.venv/bin/python docs/generate.py`. A test fails when the pages are stale.
+Run it after changing any: `.venv/bin/python docs/generate.py`. A test fails when the pages are stale.
 """
 
 import argparse
+import ast
 import sys
 from pathlib import Path
 from types import UnionType
@@ -17,6 +18,7 @@ from twosignal.cli import COMMANDS, parser
 from twosignal.config import Config, RoleRule
 
 HERE = Path(__file__).parent
+FAULTS = HERE.parent / "tests" / "faults"
 
 
 def config_page() -> str:
@@ -46,6 +48,54 @@ def cli_page() -> str:
     choices = next(a for a in parser()._actions if isinstance(a, argparse._SubParsersAction)).choices
     parts += [_command(name, choices[name]) for name in COMMANDS]
     return "\n".join(parts)
+
+
+def faults_page() -> str:
+    """Return docs/faults.md, read from the marks that the tests wear; nothing is run."""
+    catalogue = ast.parse((FAULTS / "catalogue.py").read_text(encoding="utf-8"))
+    modes, missing = (_dictionary(catalogue, name) for name in ("MODES", "NOT_INJECTED"))
+    caught: dict[str, list[str]] = {mode: [] for mode in modes}
+    for path in sorted(FAULTS.glob("test_*.py")):
+        for mode, found in _marks(path):
+            caught[mode].append(found)
+    rows = [
+        f"| {mode} | {what} | {'<br>'.join(dict.fromkeys(caught[mode])) or 'not injected: ' + missing[mode]} |"
+        for mode, what in modes.items()
+    ]
+    number = sum(bool(found) for found in caught.values())
+    return (
+        "# Faults that the proof finds\n\n"
+        f"{len(modes)} ways in which masks and packing are known to fail in training frameworks. {number} of them are\n"
+        "injected by a test in `tests/faults/`, which passes only when the proof, a monitor or the reader names the\n"
+        "fault by the right word before training or at step one. This page is made from those tests.\n\n"
+        "| mode | what goes wrong | found as |\n|---|---|---|\n" + "\n".join(rows) + "\n"
+    )
+
+
+def _dictionary(module: ast.Module, name: str) -> dict[str, str]:
+    """Return a dictionary of texts that a module assigns to a name."""
+    for node in module.body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        if any(isinstance(target, ast.Name) and target.id == name for target in targets):
+            return ast.literal_eval(node.value)
+    raise KeyError(name)
+
+
+def _marks(path: Path) -> list[tuple[str, str]]:
+    """Return mode and finding of every marked test in a file."""
+    found = []
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        for mark in getattr(node, "decorator_list", []):
+            if not isinstance(mark, ast.Call) or not isinstance(mark.func, ast.Name):
+                continue
+            words = [argument.value for argument in mark.args if isinstance(argument, ast.Constant)]
+            if mark.func.id == "fault":
+                found.append((words[0], f"*{words[1]}* by {' or '.join(words[2:])}"))
+            elif mark.func.id == "refused":
+                found.append((words[0], "refused with a sentence"))
+            elif mark.func.id == "monitored":
+                found.append((words[0], f"finding `{words[1]}` of the callback"))
+    return found
 
 
 def _command(name: str, command: argparse.ArgumentParser) -> str:
@@ -111,7 +161,7 @@ def _cell(text: str | None) -> str:
 
 
 def main() -> int:
-    """Write both pages."""
+    """Write all pages."""
     for name, page in pages().items():
         (HERE / name).write_text(page, encoding="utf-8")
     return 0
@@ -119,7 +169,7 @@ def main() -> int:
 
 def pages() -> dict[str, str]:
     """Return every generated page by its name."""
-    return {"config.md": config_page(), "cli.md": cli_page()}
+    return {"config.md": config_page(), "cli.md": cli_page(), "faults.md": faults_page()}
 
 
 if __name__ == "__main__":
