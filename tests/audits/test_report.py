@@ -6,7 +6,7 @@ import math
 import pytest
 
 from twosignal.audits.gate import Gate
-from twosignal.audits.health import no_targets
+from twosignal.audits.monitors import no_targets
 from twosignal.audits.report import Recording, audit, default_window, read_recording
 
 Event = tuple[int, dict[str, object]]

@@ -15,7 +15,6 @@ several. `character_score` is the same idea for text whose words white space doe
 """
 
 import re
-from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
@@ -32,6 +31,7 @@ CHARACTER_NGRAMS = (4, 8)
 """Lengths that stand in for pairs and triples of words in `character_score`."""
 
 _NOT_LETTERS = re.compile(r"[^\w\s]|[\d_]")
+_NOT_ASCII_LETTERS = bytes(code for code in range(128) if _NOT_LETTERS.match(chr(code)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,8 +72,9 @@ def classic_score(text: str) -> CoherenceScore:
     """Return the classic score of `text`; a part that has nothing to count (one word, no text) is 0."""
     words = text.split()
     return CoherenceScore(
-        bigram=NGRAM_POINTS * _distinct_share(list(pairwise(words))),
-        trigram=NGRAM_POINTS * _distinct_share(list(zip(words, words[1:], words[2:], strict=False))),
+        bigram=NGRAM_POINTS * _share(len(set(pairwise(words))), len(words) - 1),
+        trigram=NGRAM_POINTS
+        * _share(len(set(zip(words, words[1:], words[2:], strict=False))), len(words) - 2),
         english=ENGLISH_POINTS * english_share(text),
         character=_character_part(" ".join(words)),
     )
@@ -87,7 +88,8 @@ def character_score(text: str) -> CoherenceScore:
     White space counts as it stands: a page of line breaks is a loop.
     """
     short, long = (
-        _distinct_share([text[i : i + n] for i in range(len(text) - n + 1)]) for n in CHARACTER_NGRAMS
+        _share(len({text[i : i + n] for i in range(len(text) - n + 1)}), len(text) - n + 1)
+        for n in CHARACTER_NGRAMS
     )
     return CoherenceScore(
         bigram=NGRAM_POINTS * short,
@@ -99,10 +101,12 @@ def character_score(text: str) -> CoherenceScore:
 
 def english_share(text: str) -> float:
     """Return the share of words with a letter that are common English, 0 to 1; 0 without such words."""
-    words = _NOT_LETTERS.sub("", text.lower()).split()
-    if not words:
-        return 0.0
-    return sum(map(_common_english().__contains__, words)) / len(words)
+    lower = text.lower()
+    if lower.isascii():
+        words = lower.encode().translate(None, _NOT_ASCII_LETTERS).decode().split()
+    else:
+        words = _NOT_LETTERS.sub("", lower).split()
+    return _share(sum(map(_common_english().__contains__, words)), len(words))
 
 
 @cache
@@ -111,8 +115,8 @@ def _common_english() -> frozenset[str]:
     return frozenset(word for word, frequency in frequencies.items() if frequency >= COMMON_FREQUENCY)
 
 
-def _distinct_share(items: Sequence[Hashable]) -> float:
-    return len(set(items)) / len(items) if items else 0.0
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole > 0 else 0.0
 
 
 def _character_part(text: str) -> float:
