@@ -11,9 +11,12 @@ import twosignal
 from twosignal.errors import ConfigError
 
 SIGNATURES = {
+    "TwoSignalCallback": ["action", "runs"],
     "audit": ["run", "steps"],
     "open_run": ["run", "runs_dir"],
     "prove": ["config", "settings", "runs_dir"],
+    "prove_trainer": ["trainer", "dataset", "quiet"],
+    "score": ["text", "prompt"],
     "train": ["config", "settings", "runs_dir"],
 }
 

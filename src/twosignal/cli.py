@@ -100,6 +100,7 @@ def _prove(command: Parser) -> None:
         metavar="N",
         help="rows of each source to take apart token by token (default: 4000)",
     )
+    command.add_argument("--html", type=Path, metavar="FILE", help="write the receipt as a page, too")
     _set(command)
     _runs_dir(command)
     _json(command)
@@ -117,10 +118,49 @@ def _show(command: Parser) -> None:
     _json(command)
 
 
+def _index(command: Parser) -> None:
+    command.add_argument(
+        "paths",
+        nargs="+",
+        metavar="PATH",
+        help="files, folders, globs, builtin:NAME or hf:owner/name; or a run file, for what it trains on",
+    )
+    command.add_argument(
+        "--out", type=Path, required=True, metavar="INDEX", help="folder to make; an older index is replaced"
+    )
+    _json(command)
+
+
+def _trace(command: Parser) -> None:
+    command.add_argument(
+        "index", metavar="RUN|INDEX", help="a copy index, or a run that was trained with one"
+    )
+    command.add_argument("text", metavar="TEXT|FILE|-", help="a text, a file with it, or - for stdin")
+    command.add_argument(
+        "--tokenizer",
+        metavar="T",
+        help="folder or hub id of the tokenizer that counts tokens (default: the run's, else 4 bytes a token)",
+    )
+    _runs_dir(command)
+    _json(command)
+
+
 def _audit(command: Parser) -> None:
     _run(command)
     command.add_argument("--steps", metavar="A:B", help="window of steps (default: the newest)")
     _runs_dir(command)
+    _json(command)
+
+
+def _score(command: Parser) -> None:
+    command.add_argument(
+        "text",
+        metavar="TEXT|FILE|-",
+        help='a text; a file of text, or of samples if it is .jsonl: {"text", "prompt"?} a line; - is standard input',
+    )
+    command.add_argument(
+        "--prompt", metavar="PROMPT", help="what the text answers, to judge its language and length as well"
+    )
     _json(command)
 
 
@@ -176,7 +216,10 @@ COMMANDS: dict[str, tuple[str, Callable[[Parser], None]]] = {
     "train": ("prove a run file, then train it", _train),
     "prove": ("check masks, packing and isolation on the real model; train nothing", _prove),
     "show": ("show examples as the model sees them, the supervised part coloured", _show),
+    "index": ("build the index of training text in which copies are found", _index),
+    "trace": ("show which parts of a text were copied from the training text, and from where", _trace),
     "audit": ("read a run's samples and say what they mean", _audit),
+    "score": ("say whether a text has gone wrong, how and where", _score),
     "runs": ("list the runs of a folder", _runs),
     "compare": ("find the first step at which two runs differ", _compare),
     "sample": ("let a checkpoint speak", _sample),

@@ -123,8 +123,9 @@ class RowsTable(Table):
     """What happens to conversations longer than a row. Documents are always split."""
     max_lost: Share = 0.02
     """Share of targets that over-long conversations may cost before "refuse" refuses."""
-    packing: bool = True
-    """False: one conversation per row, for comparison."""
+    packing: Literal["best-fit", "sequential"] | bool = True
+    """How rows are filled: best-fit, as full as can be (also: true), or sequential, one piece after another in
+    shuffled order. False: one conversation per row, for comparison."""
 
 
 class TrainTable(Table):
@@ -192,6 +193,8 @@ class SamplesTable(Table):
     """0 takes the likeliest token."""
     top_p: Annotated[float, Field(gt=0, le=1)] = 0.95
     """Draw from the likeliest tokens that hold this share of the probability."""
+    copies: bool = True
+    """Look for every sample in the run's own training text; the index is built once, takes about 1.4 bytes per byte."""
 
 
 class GateTable(Table):

@@ -24,6 +24,7 @@ from twosignal.runfile import config_hash, load_config
 FOLDER = {
     "run.toml",
     "receipt.json",
+    "receipt.html",
     "events.jsonl",
     "sessions.jsonl",
     "steps",
@@ -140,7 +141,7 @@ def test_everything_is_there_and_nothing_else(trained: Trained) -> None:
 
 def test_nothing_is_a_pickle(trained: Trained) -> None:
     suffixes = {found.suffix for found in trained.run.path.rglob("*") if found.is_file()}
-    assert suffixes == {".toml", ".json", ".jsonl", ".bin", ".safetensors", ".jinja", ""}
+    assert suffixes == {".toml", ".json", ".jsonl", ".html", ".bin", ".safetensors", ".jinja", ""}
     for found in trained.run.path.rglob("*.bin"):
         assert found.read_bytes()[:1] == b"{", "the columns begin with a readable header"
     for found in trained.run.path.rglob("*.safetensors"):
@@ -219,16 +220,21 @@ def test_the_steps_are_columns_with_names_and_units(trained: Trained) -> None:
 def test_the_receipt_names_every_check(trained: Trained) -> None:
     receipt = read_json(trained.run.path / "receipt.json")
     assert receipt["passed"] is True
-    assert [check["id"] for check in receipt["checks"]] == ["S4", "S5", "S6", "S8", "P1", "P3", "P5", "P6"]
+    assert [check["id"] for check in receipt["checks"]] == [
+        *(f"S{n}" for n in range(1, 10)),
+        *(f"P{n}" for n in range(1, 7)),
+    ]
     for check in receipt["checks"]:
         assert {"id", "passed", "kind", "message", "evidence", "remedy"} <= check.keys()
         assert (check["passed"], check["kind"]) == (True, None)
     totals = {"conversations", "tokens", "targets", "targets_lost", "rows", "fill", "steps", "seconds"}
     assert totals <= receipt.keys()
     told = next(trained.run.events("prove")).body
-    assert {name: told[name] for name in receipt if name != "seconds"} == {
-        name: value for name, value in receipt.items() if name != "seconds"
-    }
+    clock = {"seconds", "share_of_run"}
+    timeless = {name: value for name, value in receipt.items() if name not in clock}
+    timeless["checks"] = [{n: v for n, v in check.items() if n not in clock} for check in receipt["checks"]]
+    assert {name: told[name] for name in timeless} == timeless
+    assert clock.isdisjoint(told)
 
 
 def test_loss_json_says_what_the_columns_say(trained: Trained) -> None:

@@ -1,8 +1,8 @@
 """Why a sample's loss is under 0.20: takes samples, gives an `Outlier` with the likeliest reason for each.
 
-Low loss alone cannot tell copying from repetition from an easy answer. Without an index of the training text
-this is as far as it goes: a text that compresses well repeats itself; a text of few tokens cannot hold a run
-worth the name of a copy; anything else may be one.
+Low loss alone cannot tell copying from repetition from an easy answer. A text that compresses well repeats
+itself; a text of few tokens cannot hold a run worth the name of a copy. Where the sample was looked for in the
+training text, that decides the rest; without an index anything else may be a copy.
 """
 
 import zlib
@@ -22,7 +22,7 @@ SHORT_TOKENS = 20
 """A text below this cannot hold a run long enough to be called a copy."""
 MANY_COPIES_SHARE = 0.25
 
-OutlierKind = Literal["possible copy", "repetition", "short answer"]
+OutlierKind = Literal["copy", "possible copy", "repetition", "short answer", "predictable"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,7 @@ class Outlier:
     kind: OutlierKind
     """The likeliest reason."""
     action: Action
-    """INVESTIGATE, or ACCEPT_WITH_NOTE for a short answer."""
+    """INVESTIGATE, or ACCEPT_WITH_NOTE for a short answer and a text that was found nowhere."""
     zlib_ratio: float
     """Bytes per compressed byte of the text."""
     text: str
@@ -55,24 +55,32 @@ def explain_low_loss(sample: Sample) -> Outlier:
     encoded = sample.text.encode("utf-8", "surrogatepass")
     ratio = len(encoded) / len(zlib.compress(encoded))
     length = sample.tokens or len(sample.text.split())
+    known = (sample.copied or {}).get("verdict")
     kind: OutlierKind = "possible copy"
     if ratio >= REPETITION_RATIO:
         kind = "repetition"
     elif length < SHORT_TOKENS:
         kind = "short answer"
+    elif known == "memorized":
+        kind = "copy"
+    elif known == "predictable":
+        kind = "predictable"
     return Outlier(
         step=sample.step,
         loss=0.0 if sample.loss is None else sample.loss,
         kind=kind,
-        action="ACCEPT_WITH_NOTE" if kind == "short answer" else "INVESTIGATE",
+        action="ACCEPT_WITH_NOTE" if kind in ("short answer", "predictable") else "INVESTIGATE",
         zlib_ratio=ratio,
         text=sample.text,
     )
 
 
 def outlier_findings(outliers: Sequence[Outlier], *, num_samples: int) -> tuple[Finding, ...]:
-    """Return one finding per outlier, and an alarm when possible copies are a quarter of `num_samples`."""
-    findings = [_outlier_finding(outlier) for outlier in outliers]
+    """Return one finding per outlier, and an alarm when possible copies are a quarter of `num_samples`.
+
+    Copies found in the training text are told by `copying.findings`, with their places.
+    """
+    findings = [_outlier_finding(outlier) for outlier in outliers if outlier.kind != "copy"]
     copies = [outlier for outlier in outliers if outlier.kind == "possible copy"]
     if len(copies) >= 2 and len(copies) >= MANY_COPIES_SHARE * num_samples:
         findings.append(
@@ -103,6 +111,14 @@ def _outlier_finding(outlier: Outlier) -> Finding:
             id="short-answer",
             severity="note",
             message=f"{where}, is too short for its low loss to mean anything: {figures}",
+            evidence=evidence,
+            steps=(outlier.step,),
+        )
+    if outlier.kind == "predictable":
+        return Finding(
+            id="predictable-text",
+            severity="note",
+            message=f"{where}, is not copied: no 20 tokens of it stand in the training text; {figures}",
             evidence=evidence,
             steps=(outlier.step,),
         )

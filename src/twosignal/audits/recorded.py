@@ -29,6 +29,8 @@ class Sample:
     """Source of the prompt."""
     domain: str = ""
     """What the prompt is about; falls back to the source."""
+    copied: Body | None = None
+    """What the copy index said of it, as recorded by `copying.Trace`; None where it was not asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +86,7 @@ def read_sample(step: int, body: Body) -> Sample:
         tokens=_count(body, "tokens"),
         source=source,
         domain=_text(body, "domain") or source,
+        copied=copied if isinstance(copied := body.get("copied"), Mapping) else None,
     )
 
 

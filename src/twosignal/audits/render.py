@@ -41,9 +41,14 @@ def render_text(report: Report, console: Console, *, num_texts: int = MAX_TEXTS)
 
 def excerpt(text: str, length: int = EXCERPT_CHARACTERS, *, lines: int = EXCERPT_LINES) -> str:
     """Return the beginning of `text`, safe to print: no control characters, and "..." where it goes on."""
-    visible = "".join(_visible(character) for character in text.strip())
+    visible = printable(text.strip())
     cut = "\n".join(visible[:length].splitlines()[:lines])
     return cut if cut == visible else cut.rstrip() + " ..."
+
+
+def printable(text: str) -> str:
+    """Return `text` safe to print: no control characters but line ends, and none that turn the direction."""
+    return "".join(_visible(character) for character in text)
 
 
 def _visible(character: str) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 from twosignal.audits.breadth import Breadth, breadth_findings, measure_breadth
+from twosignal.audits.copying.findings import copy_findings
 from twosignal.audits.finding import Finding, Verdict
 from twosignal.audits.gate import Gate, replay
 from twosignal.audits.outliers import Outlier, find_outliers, outlier_findings
@@ -45,7 +46,7 @@ class Recording:
     sources: tuple[str, ...] = ()
     """Names of the sources in the run file; tells a run stuck in one domain from a run that has only one."""
     health: tuple[Finding, ...] = ()
-    """Findings on the training loss itself, from `health.py`."""
+    """Findings on the training loss itself, from `monitors.py`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +134,7 @@ def audit(recording: Recording, gate: Gate, *, steps: tuple[int, int] | None = N
         [
             *(one for one in recording.health if any(first <= step <= last for step in one.steps)),
             *outlier_findings(checks.outliers, num_samples=len(samples)),
+            *copy_findings(samples),
             *tier_findings(samples, random_chance=gate.random_chance),
             *text_findings(checks.texts, threshold=gate.threshold),
             *breadth_findings(checks.breadth, step=last),

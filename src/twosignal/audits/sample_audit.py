@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from twosignal.audits.coherence import CoherenceScore, classic_score
+from twosignal.audits.copying.findings import is_copied, place_of
 from twosignal.audits.finding import Finding
 from twosignal.audits.outliers import explain_low_loss
 from twosignal.audits.recorded import Sample
@@ -74,7 +75,7 @@ class TextCheck:
     judged_total: float | None
     """The total the gate judges by; None when the text is too short to judge alone."""
     flags: tuple[str, ...]
-    """Among empty, too short to judge alone, low total, loop, repetitive."""
+    """Among empty, too short to judge alone, low total, loop, repetitive, and copied from FILE:LINE."""
 
 
 def count_tiers(samples: Sequence[Sample], *, random_chance: float | None = None) -> tuple[TierCount, ...]:
@@ -112,8 +113,8 @@ def check_text(sample: Sample, *, threshold: float = 30.0, random_chance: float 
         flags += ["low total"] if judged.score.total < threshold else []
         flags += ["loop"] if judged.is_loop else []
         flags += ["repetitive"] if is_repetitive(judged.score) and not judged.is_loop else []
+    flags += [f"copied from {place_of(sample)}"] if is_copied(sample) else []
     tier = None if sample.loss is None else tier_of(sample.loss, random_chance=random_chance)
-    is_alert = sample.loss is not None and sample.loss < ALERT_LOSS
     action = "" if tier is None else tier.action
     return TextCheck(
         step=sample.step,
@@ -122,13 +123,20 @@ def check_text(sample: Sample, *, threshold: float = 30.0, random_chance: float 
         loss=sample.loss,
         perplexity=None if sample.loss is None else perplexity(sample.loss),
         tier="" if tier is None else tier.name,
-        action=explain_low_loss(sample).action if is_alert else action,
+        action=_action(sample, action),
         source=sample.source,
         domain=sample.domain,
         score=classic_score(sample.text),
         judged_total=None if judged is None else judged.score.total,
         flags=tuple(flags),
     )
+
+
+def _action(sample: Sample, tier_action: str) -> str:
+    """Return what to do with a sample: its tier says, unless its loss is very low, or it was copied."""
+    if sample.loss is not None and sample.loss < ALERT_LOSS:
+        return explain_low_loss(sample).action
+    return "INVESTIGATE" if is_copied(sample) else tier_action
 
 
 def is_repetitive(score: CoherenceScore) -> bool:

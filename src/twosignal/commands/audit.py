@@ -2,8 +2,9 @@
 
 from argparse import Namespace
 
+from twosignal.audits.copying.exposure import EXPOSURE, read_finding
 from twosignal.audits.gate import Gate
-from twosignal.audits.health import check_steps
+from twosignal.audits.monitors import check_steps
 from twosignal.audits.render import render_text
 from twosignal.audits.report import Report, audit, default_window, read_recording
 from twosignal.commands.console import console_for, print_json
@@ -35,12 +36,13 @@ def audit_run(run: Run, *, steps: tuple[int, int] | None = None) -> Report:
         gradient_norms=rows["gradient_norm"],
         random_chance=chance,
     )
+    told = [read_finding(event.body) for event in run.events("finding")]
     recording = read_recording(
         run.id,
         [(event.step, event.body) for event in run.samples()],
         probes=[(event.step, event.body) for event in run.probes()],
         sources=list(run.config.get("sources", {})),
-        health=health,
+        health=[*health, *(finding for finding in told if finding.id == EXPOSURE)],
     )
     gate = Gate(
         threshold=gate_table.get("threshold", 30.0),

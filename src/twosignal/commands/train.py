@@ -13,6 +13,7 @@ from twosignal.audits.finding import Verdict
 from twosignal.commands.console import console_for, print_json
 from twosignal.config import Config
 from twosignal.errors import HaltedError, RunError
+from twosignal.prove.page import receipt_page
 from twosignal.prove.proof import prove
 from twosignal.prove.show import show_receipt
 from twosignal.records.reader import Run, open_run
@@ -93,7 +94,13 @@ def prove_setup(setup: Setup, console: Console) -> Proved:
     receipt = prove(setup)
     show_receipt(receipt, console)
     receipt.raise_if_refused()
-    return Proved(receipt=receipt.as_dict(clock=False), seconds=receipt.seconds)
+    whole = receipt.as_dict()
+    return Proved(
+        receipt=receipt.as_dict(clock=False),
+        seconds=receipt.seconds,
+        times={name: whole[name] for name in ("checks", "share_of_run")},
+        page=receipt_page(whole, title=f"Proof of {setup.config.run.name}"),
+    )
 
 
 def report(result: Result, console: Console, *, as_json: bool) -> int:

@@ -3,8 +3,8 @@
 Only of use where the template is known to do nothing else with texts (influence.py).
 """
 
-import re
 from collections.abc import Sequence
+from itertools import product
 from typing import NamedTuple
 
 from twosignal.text.conversation import Message
@@ -40,15 +40,24 @@ def find_trims(parts: Sequence[Part], text: str) -> tuple[Trim, ...] | None:
 
     None if the text is no such rendering.
     """
-    ends = (f"({'|'.join(map(re.escape, kinds))})" for kinds in (_LEFT, _RIGHT))
-    slot = "X".join(ends)
-    pattern = "".join(slot if part.slot else re.escape(part.scaffold) for part in parts)
-    found = re.fullmatch(pattern, text)
-    if found is None:
+    scaffolds = [""]
+    for part in parts:
+        if part.slot is None:
+            scaffolds[-1] += part.scaffold
+        else:
+            scaffolds.append("")
+    if not text.startswith(scaffolds[0]):
         return None
-    left, right = found.groups()[::2], found.groups()[1::2]
-    trims = tuple(
-        Trim(_TAKEN[_LEFT.index(one)], _TAKEN[_RIGHT.index(other)])
-        for one, other in zip(left, right, strict=True)
-    )
-    return trims if set(trims) != {Trim()} else ()
+    at, trims = len(scaffolds[0]), []
+    for scaffold in scaffolds[1:]:
+        for left, right in product(_LEFT, _RIGHT):
+            written = f"{left}X{right}{scaffold}"
+            if text.startswith(written, at):
+                break
+        else:
+            return None
+        trims.append(Trim(_TAKEN[_LEFT.index(left)], _TAKEN[_RIGHT.index(right)]))
+        at += len(written)
+    if at < len(text):
+        return None
+    return tuple(trims) if set(trims) != {Trim()} else ()
