@@ -141,7 +141,8 @@ def sealed(tokenizer: Tokenizer, text: str) -> str:
 
 def learn_grammar(tokenizer: Tokenizer, template: ChatTemplate) -> Grammar | None:
     """Return what the template writes around messages, or None where that cannot be told."""
-    end_of_turn = end_of_turn_text(template, list(tokenizer.controls)) or tokenizer.end_of_turn
+    stops = [control.text for control in tokenizer.controls.values() if control.id in tokenizer.stop_ids]
+    end_of_turn = end_of_turn_text(template, list(tokenizer.controls), stops=stops) or tokenizer.end_of_turn
     grammar = Grammar(end_of_turn=sealed(tokenizer, end_of_turn))
     header = _header(template, [Message(role="user", content="Hello")])
     for letters in _CHATS:

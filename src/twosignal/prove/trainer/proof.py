@@ -1,5 +1,6 @@
 """The proof of somebody else's trainer: takes a transformers or TRL trainer, gives a `Receipt`; nothing is trained or changed."""
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -18,6 +19,7 @@ from twosignal.prove.trainer.answers import check_answers
 from twosignal.prove.trainer.batches import Piece
 from twosignal.prove.trainer.columns import check_columns
 from twosignal.prove.trainer.given import Pipeline, wholes_of
+from twosignal.prove.trainer.grammar import unsealed
 from twosignal.prove.trainer.ledger import Fate, Whole, check_census, check_fate, follow
 from twosignal.prove.trainer.loss_checks import check_loss
 from twosignal.prove.trainer.model_checks import check_model, crowded, pick_trial
@@ -38,12 +40,13 @@ from twosignal.prove.trainer.subject import Subject
 from twosignal.prove.trainer.surface import check_surface
 from twosignal.prove.trainer.targets import Read, check_targets
 from twosignal.prove.trainer.trial import ForeignError, untouched
-from twosignal.text.conversation import Message
+from twosignal.text.conversation import Conversation, Message, Origin
 
 MOST_READ = 400
 MOST_READ_TOKENS = 150_000
 """Pieces, and tokens of them, that are read back; of larger data evenly spread ones."""
 _NUMBERS = [question.id for question in ALL]
+_TOOLING = re.compile("tool|function", re.IGNORECASE)
 
 
 def prove_trainer(trainer: Any, *, dataset: Any = None, quiet: bool = False) -> Receipt:  # noqa: ANN401
@@ -185,7 +188,17 @@ def _canaries(subject: Subject, reads: Sequence[Read]) -> Check:
     plain = [one for one in plain if not one.tools and all(_is_plain(message) for message in one.messages)]
     with suppress(ForeignError):  # one of them is refused: each is tried alone
         pipeline.make_ahead([one for one in plain if one.messages[-1].role == "assistant"])
-    return check_canary(pipeline.make, subject.tokenizer, rule=rule)
+    return check_canary(pipeline.make, subject.tokenizer, conversations=_as_read(subject, reads), rule=rule)
+
+
+def _as_read(subject: Subject, reads: Sequence[Read]) -> list[Conversation]:
+    """Return the conversations that were read; with tools beside them unless no text shows any."""
+    tokenizer = subject.tokenizer
+    texts = [unsealed(tokenizer, read.reading.text) for read in reads] if tokenizer else []
+    has_tools = "tools" in subject.columns or any(map(_TOOLING.search, texts))
+    origin = Origin(source="train", file="train", line=1)
+    said = [read.reading.messages for read in reads]
+    return [Conversation(messages=one, origin=origin, tools="[]" if has_tools else "") for one in said]
 
 
 def last_only(messages: Sequence[Message]) -> list[bool]:

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from twosignal.prove.receipt import Check
 from twosignal.prove.trainer.batches import Piece
 from twosignal.prove.trainer.grammar import seal, sealed, squeeze, unsealed
@@ -115,7 +117,11 @@ def check_ends(subject: Subject, pieces: Sequence[Piece], reads: Sequence[Read])
     if masked:
         return masked
     tokenizer = subject.tokenizer
-    if tokenizer is None or tokenizer.end_of_turn_id is None or not reads:
+    if tokenizer is None or not reads:
+        return ENDS.not_asked("no conversation could be read in the rows")
+    if unending := _never_stops(subject, reads):
+        return unending
+    if tokenizer.end_of_turn_id is None:
         return ENDS.not_asked("no chat template whose turns end with a token of their own")
     end, text = tokenizer.end_of_turn_id, tokenizer.end_of_turn
     mark = seal(end)
@@ -133,6 +139,21 @@ def check_ends(subject: Subject, pieces: Sequence[Piece], reads: Sequence[Read])
         )
     message = f"turns end with {text}, which stops generation"
     return ENDS.passed(message, evidence)
+
+
+def _never_stops(subject: Subject, reads: Sequence[Read]) -> Check | None:
+    """Return a fault when answers are learned, and never a token that stops generation."""
+    stops = np.array(sorted(_stops(subject)), np.int64)
+    whole = [read.piece for read in reads if read.reading.closes and read.piece.num_targets]
+    if not whole or any(np.isin(piece.ids[piece.is_learned], stops).any() for piece in whole):
+        return None
+    return ENDS.failed(
+        f"answers of {len(whole):,} conversations are learned, and not one token among them stops generation "
+        f"({_texts(subject, set(stops.tolist()))}): the model never learns to stop",
+        kind="wrong-targets",
+        evidence={"stops": stops.tolist(), "conversations": len(whole)},
+        remedy="Let the chat template end each answer with the tokenizer's eos_token, inside the learned part.",
+    )
 
 
 def _masked_ends(subject: Subject, pieces: Sequence[Piece]) -> Check | None:

@@ -15,6 +15,8 @@ from twosignal.prove.trainer.sample import Sample
 from twosignal.prove.trainer.subject import Subject
 from twosignal.prove.trainer.targets import Read
 
+MOST_COPIED = 0.25
+"""Share of pieces in rows that were there before: data that hold everything twice may pack alike now and then."""
 _EXACT = "give prove_trainer the data as it was, dataset=..., to have them counted"
 
 
@@ -22,23 +24,23 @@ def check_surface(subject: Subject, sample: Sample, reads: Sequence[Read]) -> li
     """S4 and S5 from the pieces alone."""
     return [
         _cut_check(subject, sample, reads),
-        _never_drawn(subject, sample) or _fragment_check(sample, reads),
+        _never_drawn(subject) or _fragment_check(sample, reads),
     ]
 
 
-def _never_drawn(subject: Subject, sample: Sample) -> Check | None:
-    """Return a failed S5 where an epoch of the loader leaves rows of the data set out, else None."""
-    data = subject.trainer.train_dataset
-    ranks = max(1, int(subject.args.world_size))
-    if not sample.is_whole or not hasattr(data, "__len__"):
+def _never_drawn(subject: Subject) -> Check | None:
+    """Return a failed S5 where the last, uneven batch that is dropped holds more than a few rows, else None."""
+    data, args = subject.trainer.train_dataset, subject.args
+    if not args.dataloader_drop_last or not hasattr(data, "__len__"):
         return None
-    missing = len(data) - sample.rows * ranks
-    if missing <= max(ranks, MOST_LOST * len(data)):
+    per_step = args.per_device_train_batch_size * max(1, int(args.world_size))
+    missing = len(data) % per_step
+    if missing <= MOST_LOST * len(data):
         return None
     return ORDER.failed(
-        f"an epoch of the data loader holds {sample.rows * ranks:,} of {len(data):,} rows: {missing:,} are never seen",
+        f"{missing:,} of {len(data):,} rows make no whole batch of {per_step:,} and are dropped from every epoch",
         kind="lost-data",
-        evidence={"rows": len(data), "drawn": sample.rows * ranks},
+        evidence={"rows": len(data), "dropped": missing, "batch": per_step},
         remedy="Set dataloader_drop_last=False, or a batch size that divides the rows.",
     )
 
@@ -96,7 +98,7 @@ def _fragment_check(sample: Sample, reads: Sequence[Read]) -> Check:
         "fill": sample.tokens / max(1, sample.room),
     }
     copies = _copied_rows(sample)
-    if copies:
+    if copies > MOST_COPIED * len(sample.pieces):
         return ORDER.failed(
             f"{copies:,} pieces stand in packed rows that occur before with all of their neighbours: rows were copied, "
             "and as much of the data is likely to be missing",
