@@ -5,7 +5,7 @@ Nothing is downloaded: the tokenizers are trained on the spot, the models have r
 
 import json
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -229,6 +229,30 @@ def plain(
         data_collator=collator or transformers.DataCollatorForSeq2Seq(owner, label_pad_token_id=-100),
         processing_class=owner,
     )
+
+
+Loss = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, int | None], torch.Tensor]
+"""Takes logits, labels and ids, all unshifted, and the targets of the step where the trainer tells; gives the loss."""
+
+
+class OwnLoss(Trainer):
+    """A trainer with a loss of one's own."""
+
+    own: Loss
+
+    def compute_loss(
+        self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        labels = inputs.pop("labels")
+        outputs = model(**inputs)
+        loss = type(self).own(outputs.logits, labels, inputs["input_ids"], num_items_in_batch)
+        return (loss, outputs) if return_outputs else loss
+
+
+def with_loss(trainer: Trainer, own: Loss) -> Trainer:
+    """The trainer with another loss."""
+    trainer.__class__ = type("Own", (OwnLoss,), {"own": staticmethod(own)})
+    return trainer
 
 
 def packed(some: Sequence[Row], *, per_row: int = 3, positions: bool = True) -> list[Row]:

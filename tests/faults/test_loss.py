@@ -20,102 +20,67 @@ from twosignal.prove.receipt import Receipt
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
-def proof_of(kind: type[Trainer], folder: Path, *, given: Any = None, **settings: Any) -> Receipt:
+def proof_of(own: sites.Loss, folder: Path, **settings: Any) -> Receipt:
     """The proof of transformers' trainer with another loss, over uneven conversations."""
-    data = sites.rows(sites.tokenizer(), sites.chats(32))
-    trainer = sites.plain(folder, data, given=given, **settings)
-    trainer.__class__ = kind
-    return sites.proof(trainer)
+    trainer = sites.plain(folder, sites.rows(sites.tokenizer(), sites.chats(32)), **settings)
+    return sites.proof(sites.with_loss(trainer, own))
 
 
-def cross_entropy(logits: torch.Tensor, labels: torch.Tensor, **settings: Any) -> torch.Tensor:
-    return F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100, **settings)
+def summed(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Return the cost of labels, each predicted from the token before it."""
+    wanted = labels[:, 1:].flatten()
+    return F.cross_entropy(logits[:, :-1].flatten(0, 1), wanted, ignore_index=-100, reduction="sum")
 
 
-class MeanOfMeans(Trainer):
+def targets(labels: torch.Tensor) -> torch.Tensor:
+    return (labels[:, 1:] != -100).sum()
+
+
+def mean_of_means(
+    logits: torch.Tensor, labels: torch.Tensor, _ids: torch.Tensor, count: int | None
+) -> torch.Tensor:
     """Every micro-batch counts the same, whatever it holds."""
-
-    def compute_loss(
-        self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
-    ) -> Any:
-        labels = inputs.pop("labels")
-        outputs = model(**inputs)
-        loss = cross_entropy(outputs.logits[:, :-1], labels[:, 1:])
-        if num_items_in_batch is not None:
-            loss = loss / self.args.gradient_accumulation_steps
-        return (loss, outputs) if return_outputs else loss
+    mean = summed(logits, labels) / targets(labels)
+    return mean if count is None else mean / 4
 
 
-class Multiplied(Trainer):
-    """The mean of every micro-batch is added up and never divided by their number."""
-
-    def compute_loss(
-        self,
-        model: Any,
-        inputs: Any,
-        return_outputs: bool = False,
-        num_items_in_batch: Any = None,  # noqa: ARG002
-    ) -> Any:
-        labels = inputs.pop("labels")
-        outputs = model(**inputs)
-        loss = cross_entropy(outputs.logits[:, :-1], labels[:, 1:])
-        return (loss, outputs) if return_outputs else loss
+def multiplied(
+    logits: torch.Tensor, labels: torch.Tensor, _ids: torch.Tensor, _count: int | None
+) -> torch.Tensor:
+    """The means of the micro-batches are added up and never divided by their number."""
+    return summed(logits, labels) / targets(labels)
 
 
-class DoublySubtracted(Trainer):
+def doubly_subtracted(
+    logits: torch.Tensor, labels: torch.Tensor, _ids: torch.Tensor, count: int | None
+) -> torch.Tensor:
     """Boundary targets were masked already, and are subtracted from the count once more."""
-
-    def compute_loss(
-        self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
-    ) -> Any:
-        labels = inputs.pop("labels")
-        outputs = model(**inputs)
-        total = cross_entropy(outputs.logits[:, :-1], labels[:, 1:], reduction="sum")
-        count = num_items_in_batch if num_items_in_batch is not None else (labels[:, 1:] != -100).sum()
-        loss = total / (count - 5 * len(labels))
-        return (loss, outputs) if return_outputs else loss
+    return summed(logits, labels) / ((targets(labels) if count is None else count) - 5 * len(labels))
 
 
-class Unmasked(Trainer):
+def unmasked(
+    logits: torch.Tensor, _labels: torch.Tensor, ids: torch.Tensor, _count: int | None
+) -> torch.Tensor:
     """A fused loss that reads the ids and not the labels."""
-
-    def compute_loss(
-        self,
-        model: Any,
-        inputs: Any,
-        return_outputs: bool = False,
-        num_items_in_batch: Any = None,  # noqa: ARG002
-    ) -> Any:
-        inputs.pop("labels")
-        outputs = model(**inputs)
-        total = cross_entropy(outputs.logits[:, :-1], inputs["input_ids"][:, 1:], reduction="sum")
-        loss = total / inputs["input_ids"][:, 1:].numel()
-        return (loss, outputs) if return_outputs else loss
+    return summed(logits, ids) / targets(ids)
 
 
-class ShiftedTwice(Trainer):
+def shifted_twice(
+    logits: torch.Tensor, labels: torch.Tensor, _ids: torch.Tensor, count: int | None
+) -> torch.Tensor:
     """The labels are moved before a loss that moves them itself."""
-
-    def compute_loss(
-        self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
-    ) -> Any:
-        labels = inputs.pop("labels")
-        outputs = model(**inputs)
-        moved = F.pad(labels[:, 1:], (0, 1), value=-100)
-        total = cross_entropy(outputs.logits[:, :-1], moved[:, 1:], reduction="sum")
-        count = num_items_in_batch if num_items_in_batch is not None else (labels[:, 1:] != -100).sum()
-        loss = total / count
-        return (loss, outputs) if return_outputs else loss
+    moved = F.pad(labels[:, 1:], (0, 1), value=-100)
+    return summed(logits, moved) / (targets(labels) if count is None else count)
 
 
 @fault("E1", "wrong-targets", "P4")
 def test_a_mean_of_means(tmp_path: Path) -> Receipt:
-    return proof_of(MeanOfMeans, tmp_path, gradient_accumulation_steps=4, per_device_train_batch_size=1)
+    return proof_of(mean_of_means, tmp_path, gradient_accumulation_steps=4, per_device_train_batch_size=1)
 
 
 @fault("E2", "wrong-targets", "P4")
 def test_the_loss_grows_with_the_accumulation_steps(tmp_path: Path) -> Receipt:
-    return proof_of(Multiplied, tmp_path, gradient_accumulation_steps=4, per_device_train_batch_size=1)
+    return proof_of(multiplied, tmp_path, gradient_accumulation_steps=4, per_device_train_batch_size=1)
 
 
 @fault("E3", "wrong-targets", "P4")
@@ -129,17 +94,17 @@ def test_a_mean_of_the_ranks_means(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 @fault("E4", "wrong-targets", "P3", "P4")
 def test_boundary_targets_are_subtracted_twice(tmp_path: Path) -> Receipt:
-    return proof_of(DoublySubtracted, tmp_path)
+    return proof_of(doubly_subtracted, tmp_path)
 
 
 @fault("E5", "wrong-targets", "P5", "P3")
 def test_a_fused_loss_without_the_mask(tmp_path: Path) -> Receipt:
-    return proof_of(Unmasked, tmp_path)
+    return proof_of(unmasked, tmp_path)
 
 
 @fault("E6", "wrong-targets", "P5", "P3")
 def test_labels_shifted_twice(tmp_path: Path) -> Receipt:
-    return proof_of(ShiftedTwice, tmp_path)
+    return proof_of(shifted_twice, tmp_path)
 
 
 @fault("E6", "wrong-targets", "S1", "S2", "S5", "S9")
