@@ -24,7 +24,7 @@ from twosignal.prove.trainer.calls import (
     own_batch,
     with_labels,
 )
-from twosignal.prove.trainer.model_checks import COARSE_DRIFT, DRIFT, MODEL_TOKENS, precision
+from twosignal.prove.trainer.model_checks import COARSE_DRIFT, DRIFT, most_tokens, precision
 from twosignal.prove.trainer.question import MASK, STEP
 from twosignal.prove.trainer.sample import Batch, Sample
 from twosignal.prove.trainer.subject import Subject
@@ -60,13 +60,15 @@ def check_loss(subject: Subject, sample: Sample) -> list[Check]:
 
 
 def _batches(subject: Subject, sample: Sample) -> list[Batch]:
-    """Return batches with targets; of one row each where those of the loader are large."""
+    """Return batches with targets; of one row each where those of the loader are large, and then only two."""
     batches = [batch for batch in sample.batches if "input_ids" in batch]
-    if batches and batches[0]["input_ids"].numel() > 2 * MODEL_TOKENS:
+    size = batches[0]["input_ids"].numel() if batches else 0
+    if size > most_tokens(subject):
         rows = (sample.batch_of([row]) for row in range(min(sample.rows, 2 * MOST_BATCHES)))
         small = [batch for batch in rows if batch]
         batches = small or batches[:1]
-    return [batch for batch in batches if _num_targets(subject, batch)][:MOST_BATCHES]
+    useful = [batch for batch in batches if _num_targets(subject, batch)]
+    return useful[: MOST_BATCHES if size * MOST_BATCHES <= 2 * most_tokens(subject) else 2]
 
 
 def _num_targets(subject: Subject, batch: Batch) -> int:

@@ -26,8 +26,8 @@ from twosignal.prove.trainer.sample import Batch, Sample
 from twosignal.prove.trainer.subject import Subject
 from twosignal.prove.trainer.targets import Read
 
-MODEL_TOKENS = 2_048
-"""Tokens that the model checks run on at most, where rows can be picked."""
+MODEL_TOKENS = {"cpu": 2_048, "cuda": 32_768}
+"""Tokens that the model checks run on at most, where rows can be picked; by device."""
 ALONE_PIECES = 6
 """Pieces that are run alone."""
 ROUTING_TOLERANCE = 1e-5
@@ -63,13 +63,18 @@ def _small_batches(subject: Subject, sample: Sample) -> list[Batch]:
 
     The collator is never handed more rows than the trainer hands it.
     """
-    fits = [batch for batch in sample.batches if batch["input_ids"].numel() <= MODEL_TOKENS]
+    fits = [batch for batch in sample.batches if batch["input_ids"].numel() <= most_tokens(subject)]
     if fits and any(_neighbours(_trial(subject, batch)) for batch in fits):
         return fits
     most = min(sample.rows, subject.args.per_device_train_batch_size)
     picked = [sample.batch_of(rows) for rows in ([0], [0, 1]) if len(rows) <= most]
     small = [{name: _moved(value, subject.device) for name, value in one.items()} for one in picked if one]
     return [*fits, *small, *sample.batches[:1]]
+
+
+def most_tokens(subject: Subject) -> int:
+    """Return how many tokens a call of the model checks should hold at most."""
+    return MODEL_TOKENS.get(subject.device.type, MODEL_TOKENS["cuda"])
 
 
 def _moved(value: object, device: torch.device) -> object:
