@@ -83,15 +83,15 @@ def main() -> int:
         saved = save_tokenizer(chats, folder / "tokenizer", vocab=given.vocab, pattern=given.pattern)
         own = load_tokenizer(folder / "tokenizer")
         data = Dataset.from_dict({"messages": chats})
-        runs: dict[str, Callable[[], object]] = {
+        runs: dict[str, Callable[[], Any]] = {
             "trl": lambda: prepare_by_trl(saved, data, packing=True),
             "templates": lambda: apply_templates(saved, chats),
             "twosignal": lambda: prepare_by_us(own, chats, folder),
             "twosignal from file": lambda: prepare_file(own, given.data, folder, limit=given.limit),
         }
-        seconds, results = time_all(runs, given.repeats)
+        seconds, rows = time_all(runs, given.repeats)
         shares = share_of_equals(prepare_by_trl(saved, data, packing=False), render(own, chats))
-    report(seconds, len(chats), rows={"trl": len(results["trl"]), "twosignal": len(results["twosignal"])})
+    report(seconds, len(chats), rows=rows)
     versions = {module.__name__: module.__version__ for module in (trl, transformers, tokenizers, np)}
     machine = {"cpu": platform.processor() or platform.machine(), "python": platform.python_version()}
     print(
@@ -191,19 +191,20 @@ def lay_out(examples: Iterator[Example], folder: Path) -> list[Pack]:
 
 def time_all(
     runs: dict[str, Callable[[], Any]], repeats: int
-) -> tuple[dict[str, list[float]], dict[str, Any]]:
-    """Run all in turn, repeatedly; return the CPU seconds of each run and the last result of each."""
+) -> tuple[dict[str, list[float]], dict[str, int]]:
+    """Run all in turn, repeatedly; return the CPU seconds of each run and the length of what each gives."""
     seconds: dict[str, list[float]] = {name: [] for name in runs}
-    results: dict[str, Any] = {}
-    gc.collect()
-    # The dialogues stay for good: no run is to pay for looking through them again and again.
-    gc.freeze()
+    lengths: dict[str, int] = {}
     for name, run in chain.from_iterable([list(runs.items())] * repeats):
-        results.pop(name, None)
+        gc.collect()
+        # No run is to pay for looking through the dialogues, and what other runs left, again and again.
+        gc.freeze()
         began = time.process_time()
-        results[name] = run()
+        result = run()
         seconds[name].append(time.process_time() - began)
-    return seconds, results
+        lengths[name] = len(result)
+        del result
+    return seconds, lengths
 
 
 def share_of_equals(theirs: Dataset, ours: Sequence[Example]) -> dict[str, float]:
@@ -226,7 +227,7 @@ def report(seconds: dict[str, list[float]], conversations: int, *, rows: dict[st
             "times_trl": round(medians["trl"] / medians[name], 2),
             "times_templates": round(medians["templates"] / medians[name], 2),
         }
-        print(json.dumps(line | ({"rows": rows[name]} if name in rows else {})))
+        print(json.dumps(line | ({} if name == "templates" else {"rows": rows[name]})))
 
 
 if __name__ == "__main__":

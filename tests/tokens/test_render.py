@@ -264,11 +264,21 @@ def test_a_turn_of_weight_zero_is_never_learned(
 ) -> None:
     chat = saved.chat(("user", "u"), ("assistant", "a"), ("user", "v"), ("assistant", "b"))
     first, answer, *rest = chat.messages
-    weighed = replace(chat, messages=(first, replace(answer, weight=0), *rest))
+    weighed = replace(chat, messages=(first, answer._replace(weight=0), *rest))
     assert supervised(Renderer(tiny, supervise), weighed) == expected
-    last = replace(chat, messages=(first, answer, rest[0], replace(rest[1], weight=0)))
+    last = replace(chat, messages=(first, answer, rest[0], rest[1]._replace(weight=0)))
     if supervise == "last":
         assert supervised(Renderer(tiny, supervise), last) == ["a<|end|>"]
+
+
+def test_a_conversation_in_which_a_remembered_word_was_wrong_is_right_and_counted() -> None:
+    chat = saved.chat(("user", "Hello there"), ("assistant", "I am fine"))
+    renderer = Renderer(saved.chatml())
+    right = renderer.render(chat)
+    renderer._weaver._chunks.ids[:] += 1
+    again = renderer.render(chat)
+    assert again.ids.tolist() == right.ids.tolist()
+    assert renderer.counts.differing == 1
 
 
 def test_turns_rewritten_in_retrospect_are_counted() -> None:

@@ -248,6 +248,21 @@ def test_shapes_are_forgotten_when_there_are_too_many(
         assert encoded.supervised.any() == (length > 1)
 
 
+@pytest.mark.parametrize("most", [1024, 0])
+def test_shapes_that_begin_alike_are_each_written_as_alone(
+    chatml: Tokenizer, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(template_chat, "_MOST_BEGINNINGS", most)
+    together = TemplateChat(chatml)
+    for length in (4, 2, 3, 4):
+        messages = CLEAN.messages[:length]
+        learned = [message.role == "assistant" for message in messages]
+        (ours,) = encode(chatml, together.drafts(messages, learned=learned))
+        (alone,) = encode(chatml, TemplateChat(chatml).drafts(messages, learned=learned))
+        assert ours.ids.tolist() == alone.ids.tolist()
+        assert ours.supervised.tolist() == alone.supervised.tolist()
+
+
 def test_ids_that_pieces_cannot_reproduce_are_refused() -> None:
     # A word-bound token is not found beside letters when the whole text is read.
     backend = saved.byte_level_backend()

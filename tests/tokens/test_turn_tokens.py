@@ -23,6 +23,18 @@ def test_the_end_of_turn_is_the_control_token_behind_an_answer(source: str, expe
     assert end_of_turn_text(template, ["<|im_start|>", "<|im_end|>", "</s>"]) == expected
 
 
+def test_a_turn_ends_with_the_stop_that_always_stands_behind_another_token() -> None:
+    """Cohere ends answers with two tokens, of which the second stops generation; a last turn's own end is no such."""
+    answer = "{% for m in messages %}{{ '<|im_start|>' + m.content + '<|end|>' + ENDS }}{% endfor %}"
+    tokens = ["<|im_start|>", "<|end|>", "</s>"]
+    always = ChatTemplate(answer.replace("ENDS", "'</s>'"), special_tokens={})
+    assert end_of_turn_text(always, tokens, stops=["</s>"]) == "</s>"
+    assert end_of_turn_text(always, tokens) == "<|end|>"
+    assert end_of_turn_text(always, tokens, stops=["</s>", "<|end|>"]) == "<|end|>"
+    last = ChatTemplate(answer.replace("ENDS", "('</s>' if loop.last else '')"), special_tokens={})
+    assert end_of_turn_text(last, tokens, stops=["</s>"]) == "<|end|>"
+
+
 def test_turn_markers_are_what_a_template_writes_between_turns() -> None:
     template = ChatTemplate(saved.CHATML, special_tokens={})
     assert turn_markers(template, ["<|im_start|>", "<think>", "\n"]) == ["<|im_start|>"]

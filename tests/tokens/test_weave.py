@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers import AddedToken
 
 from tests.tokens import saved
 from twosignal.text.conversation import Message
@@ -100,6 +101,7 @@ def test_a_wrong_word_is_noticed_and_words_are_given_up(chatml: Tokenizer) -> No
     (got,), (wanted,) = weaver.encode(drafts), encode_drafts(chatml, [Draft(drafts[0].items)])
     assert np.array_equal(got.ids, wanted.ids)
     assert not weaver.by_words
+    assert weaver.num_differing == 1
 
 
 def test_the_words_remembered_are_bounded(chatml: Tokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,6 +111,17 @@ def test_the_words_remembered_are_bounded(chatml: Tokenizer, monkeypatch: pytest
         drafts = drafts_of(chatml, [[f"word{number} other{number} and", f"more{number}"]])
         assert_same(weaver, chatml, drafts)
         assert len(weaver._chunks) < 40
+
+
+def test_an_added_token_that_spells_the_sign_for_a_space_is_no_word() -> None:
+    backend = saved.byte_level_backend()
+    backend.add_tokens([AddedToken("\u0120x", special=False, normalized=False)])
+    files = saved.saved_files(backend, template=saved.CHATML, controls=saved.CHATML_CONTROLS)
+    tokenizer = saved.build(files)
+    drafts = drafts_of(tokenizer, [["Hello a\u0120x there", "I am \u0120x fine"]])
+    assert tokenizer.separates_at_spaces
+    assert tokenizer.begins_with_space[tokenizer.encode("a\u0120x")].sum() == 1
+    assert_same(Weaver(tokenizer), tokenizer, drafts)
 
 
 def test_half_a_surrogate_pair_is_refused_and_leaves_nothing_behind(chatml: Tokenizer) -> None:

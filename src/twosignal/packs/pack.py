@@ -68,7 +68,8 @@ def lay_row(source: str, parts: Sequence[tuple[int, int, int, Example]]) -> Pack
     supervised = np.concatenate([e.supervised[span] for e, span in zip(examples, spans, strict=True)])
     lengths = np.array([length for _, _, length, _ in parts])
     ends = np.cumsum(lengths)
-    targets = np.where(np.append(supervised[1:], [False]), np.append(ids[1:], ids[:1]), np.int32(NO_TARGET))
+    targets = np.full(len(ids), NO_TARGET, np.int32)
+    np.copyto(targets[:-1], ids[1:], where=supervised[1:])
     targets[ends - 1] = [_following(e, span.stop) for e, span in zip(examples, spans, strict=True)]
     return Pack(
         source=source,

@@ -173,6 +173,7 @@ def fill_store(place: Path, reader: SourceReader, renderer: Renderer) -> Example
         census.straddling = renderer.counts.straddling
         census.unknown = renderer.counts.unknown
         census.rewritten = renderer.counts.rewritten
+        census.differing = renderer.counts.differing
         census.clock = renderer.clock.isoformat() if renderer.clock else ""
 
     return build_store(place, reader.name, examples(), census=census, needs_probe=reader.table.held_out > 0)

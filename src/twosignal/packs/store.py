@@ -61,6 +61,8 @@ class Census:
     """Tokens that stand for text the vocabulary does not hold."""
     rewritten: int = 0
     """Learned turns that the chat template writes differently once further turns follow."""
+    differing: int = 0
+    """Conversations in whose tokens a faster way of encoding erred: it was given up."""
     clock: str = ""
     """The moment that the chat template was told, as ISO 8601; empty where it does not ask for the date."""
 
@@ -240,6 +242,7 @@ class CensusTaker:
         self.straddling = 0
         self.unknown = 0
         self.rewritten = 0
+        self.differing = 0
         self.clock = ""
 
     def taken(self) -> Census:

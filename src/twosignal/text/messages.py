@@ -42,12 +42,10 @@ def parse_turns(value: object, place: str, *, is_sharegpt: bool) -> tuple[Messag
     """Return the messages of a list; raises MalformedError with the number of the first that cannot be read."""
     if not isinstance(value, list) or not value:
         raise MalformedError(found=f"{describe(value)} as {place}", expected="a list of at least one message")
-    if (plain := _plain_turns(value)) is not None:
+    if not is_sharegpt and (plain := _plain_turns(value)) is not None:
         return plain
     keys = ("from", "value") if is_sharegpt else ("role", "content")
-    messages = tuple(
-        [_message(item, f"message {number}", keys=keys) for number, item in enumerate(value, 1)]
-    )
+    messages = tuple([_message(item, f"message {number}", keys=keys) for number, item in enumerate(value, 1)])
     if not any(message.content.strip() or message.tool_calls for message in messages):
         raise MalformedError(found="a conversation without any text", expected="text in its messages")
     return messages

@@ -115,7 +115,8 @@ class Chunks(dict[str, int]):
         spelt = distinct.to_pybytes().decode().split(" ")[1:]
         numbers = np.fromiter(map(self.__getitem__, spelt), np.int64, len(spelt))
         self._settle()
-        return numbers[encoded.indices.to_numpy()]
+        places: Counts = encoded.indices.to_numpy()
+        return numbers[places]
 
     def _settle(self) -> None:
         """Encode the chunks that wait."""

@@ -47,6 +47,9 @@ class RenderCounts:
     differently once further turns follow."""
     changed: int = 0
     """Conversations in which the chat template changes more of a text than white space at its ends."""
+    differing: int = 0
+    """Conversations that gave other tokens by words than as a whole: the whole counts, and no words are looked up
+    from then on."""
 
 
 class Renderer:
@@ -93,6 +96,7 @@ class Renderer:
             self.counts.rewritten = self._chat.num_rewritten
             self.counts.changed = self._chat.num_changed
             encoded = iter(self._encode(some, drafts))
+            self.counts.differing = self._weaver.num_differing
             for record, own in zip(some, drafts, strict=True):
                 if isinstance(record, Tokenized):
                     yield [self._given(record)]

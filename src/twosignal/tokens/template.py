@@ -183,9 +183,8 @@ class ChatTemplate:
         self.has_markers = blocks.has_markers
         self.harmless = harmless_texts(parsed)
         """Texts that need no rendering to know what becomes of them; None if any may influence the rest."""
-        asked = jinja2.meta.find_undeclared_variables(parsed)
-        self.has_switch = not asked.isdisjoint(THINKING_SWITCHES)
-        self.reads_clock = "strftime_now" in asked
+        self.has_switch = not jinja2.meta.find_undeclared_variables(parsed).isdisjoint(THINKING_SWITCHES)
+        self.reads_clock = any(name.name == "strftime_now" for name in parsed.find_all(jinja2.nodes.Name))
 
     @cached_property
     def style(self) -> Style:

@@ -83,11 +83,11 @@ class TemplateChat:
     ) -> Sequence[Draft | Filled]:
         """Return the draft of each lesson, the shortest first; raises LayoutError, or what the template raises."""
         self._check_template()
-        _, _, _, reasonings, calls, call_ids, _ = zip(*messages, strict=True)
-        if tools or any(reasonings) or any(calls) or any(call_ids):
-            found: Sequence[Draft | Filled] = self._rendered.drafts(messages, learned=learned, tools=tools)
+        found: Sequence[Draft | Filled]
+        if tools:
+            found = self._rendered.drafts(messages, learned=learned, tools=tools)
         else:
-            found = self._plain_drafts(messages, tuple(learned))
+            found = self._drafts_by_shape(messages, tuple(learned))
         self.num_rewritten += len(found) - 1
         return found
 
@@ -111,21 +111,24 @@ class TemplateChat:
             remedy = "Give the tokenizer a chat_template.jinja, or an eos_token in its configuration."
             raise LayoutError(_NO_TEMPLATE, remedy=remedy)
 
-    def _plain_drafts(
+    def _drafts_by_shape(
         self, messages: Sequence[Message], learned: tuple[bool, ...]
     ) -> Sequence[Draft | Filled]:
-        roles, contents, names, *_ = zip(*messages, strict=True)
+        roles, contents, names, reasonings, calls, call_ids, _ = zip(*messages, strict=True)
+        if any(reasonings) or any(calls) or any(call_ids):
+            return self._rendered.drafts(messages, learned=learned)
         shape = (roles, tuple(map(bool, names)), learned)
-        if shape not in self._shapes:
+        try:
+            known = self._shapes[shape]
+        except KeyError:
             if len(self._shapes) >= _MOST_SHAPES:
                 self._shapes.clear()
-            self._shapes[shape] = self._learn(shape)
-        known = self._shapes[shape]
+            known = self._shapes[shape] = self._learn(shape)
         if isinstance(known, _Divided):
             return [
                 draft
                 for flags in known.lessons
-                for draft in self._plain_drafts(messages[: len(flags)], flags)
+                for draft in self._drafts_by_shape(messages[: len(flags)], flags)
             ]
         if known is not None:
             if known.trims is not None and self._are_harmless((*contents, *filter(None, names))):

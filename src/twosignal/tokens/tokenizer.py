@@ -98,7 +98,9 @@ class Tokenizer:
         unknown = self._named_id("unk_token")
         self.unk_id = None if unknown in (self.bos_id, self.eos_id, self.pad_id) else unknown
         """Token for text the vocabulary lacks; byte-level ones name another token, and lack nothing."""
-        self.end_of_turn = end_of_turn_text(template, list(self.controls))
+        published = {self.eos_id, *definition.stop_ids}
+        ends = [control.text for control in self.controls.values() if control.id in published]
+        self.end_of_turn = end_of_turn_text(template, list(self.controls), stops=ends)
         """Text of the control token that the template writes after an answer; empty if there is none."""
         end = self.controls.get(self.end_of_turn)
         self.end_of_turn_id = None if end is None else end.id

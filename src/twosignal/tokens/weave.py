@@ -31,6 +31,8 @@ class Weaver:
         self._num_compared = 0
         self.by_words = tokenizer.separates_at_spaces
         """Words are looked up; false for good once a comparison with `encode_drafts` has failed."""
+        self.num_differing = 0
+        """Drafts for which it failed."""
 
     def encode(self, drafts: Sequence[Draft | Filled]) -> list[Encoded]:
         """Return ids and masks of the drafts; raises UnicodeEncodeError for text that is not Unicode.
@@ -41,9 +43,9 @@ class Weaver:
         compared = list(found)[: max(1, _COMPARED - self._num_compared)]
         self._num_compared += len(compared)
         for number, expected in zip(compared, self._one_by_one(drafts, compared), strict=True):
-            self.by_words = self.by_words and _is_equal(found[number], expected)
-        if not self.by_words:
-            found = {}
+            self.num_differing += not _is_equal(found[number], expected)
+        if self.num_differing:
+            self.by_words, found = False, {}
         left = [number for number in range(len(drafts)) if number not in found]
         found.update(zip(left, self._one_by_one(drafts, left), strict=True))
         return [found[number] for number in range(len(drafts))]

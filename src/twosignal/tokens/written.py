@@ -1,6 +1,6 @@
 """A conversation as its template writes it: takes values and a template, gives renderings, prompts and places of texts."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
