@@ -15,6 +15,9 @@ from tokenizers import Tokenizer as Backend
 from tests.faults import sites
 from tests.tokens import families as shipped
 from tests.tokens import saved
+from twosignal.text.conversation import Record
+from twosignal.text.formats import parse
+from twosignal.tokens.render import Renderer
 from twosignal.tokens.tokenizer import Tokenizer
 
 NO_SYSTEM = "{% if m.role == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
@@ -330,9 +333,53 @@ SHAPES: dict[str, tuple[Row, ...]] = {
 """Records of every shape of data that a chat may have."""
 
 
+TEXTS = tuple(
+    {"text": text}
+    for text in (CODE, "the cat sat on the mat and the dog sat on the log. " * 12, "Hello.\n\n", "a")
+)
+"""Documents."""
+
+
+def shapes(name: str) -> dict[str, list[Row]]:
+    """Records by shape, of the shapes that a family's template has a place for."""
+    refused = {*FAMILIES[name].refuses}
+    refused |= {"empty system"} if "system" in refused else set()
+    return {shape: list(rows) for shape, rows in SHAPES.items() if shape not in refused}
+
+
 def mixed(name: str, *, copies: int = 2) -> list[Row]:
-    """Records of all shapes that a family's template has a place for."""
-    refused = FAMILIES[name].refuses
-    left_out = {"empty system"} if "system" in refused else set()
-    shapes = [rows for shape, rows in SHAPES.items() if shape not in {*refused, *left_out}]
-    return [row for _ in range(copies) for rows in shapes for row in rows]
+    """Records of all shapes and documents, some copies of each."""
+    return [row for _ in range(copies) for rows in (*shapes(name).values(), TEXTS) for row in rows]
+
+
+def tokenized(name: str) -> list[Row]:
+    """Conversations as token ids, with labels or with a mask."""
+    renderer = Renderer(tokenizer(name))
+    made = []
+    for number, row in enumerate([*SHAPES["plain"], *SHAPES["turns"], *SHAPES["code"]]):
+        example = renderer.render(record(row))
+        ids, mask = example.ids.tolist(), example.supervised.tolist()
+        beside = (
+            {"labels": sites.labelled(ids, mask)} if number % 2 else {"assistant_masks": list(map(int, mask))}
+        )
+        made.append({"input_ids": ids, **beside})
+    return made
+
+
+def record(row: Row) -> Record:
+    """A record as it is read."""
+    return parse(row, "auto", origin=saved.ORIGIN)
+
+
+def run_file(folder: Path, name: str, sources: Mapping[str, list[Row]], *, more: str = "") -> Path:
+    """A run file that fine-tunes a family's model on some sources."""
+    save(name, folder / "model")
+    tables = []
+    for number, (source, rows) in enumerate(sources.items()):
+        data = folder / f"{number}.jsonl"
+        data.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        tables.append(f'[sources."{source.replace(" ", "-")}"]\npath = "{data.name}"\n')
+    file = folder / "run.toml"
+    head = '[run]\nname = "clean"\nsteps = 4\n[model]\nfrom = "model"\n'
+    file.write_text(head + more + "".join(tables), encoding="utf-8")
+    return file

@@ -3,17 +3,20 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from tests.prove import pipelines
 from tests.prove.pipelines import CHATS, Spoil, chat, made_by
-from tests.tokens import saved
+from tests.tokens import families, saved
 from twosignal.prove.canary import check_canary
 from twosignal.prove.drawing import Made
+from twosignal.prove.places import Make
 from twosignal.prove.sentinels import canaries, features_of, spellable
 from twosignal.text.conversation import Conversation, Message, ToolCall
+from twosignal.tokens.template import ChatTemplate, Rendering
 from twosignal.tokens.tokenizer import Tokenizer
 from twosignal.tokens.training import train_tokenizer
 
@@ -85,6 +88,101 @@ def test_a_learned_role_header_is_found() -> None:
     assert "[[<|im_start|>assistant\n" in check.evidence["text"]
 
 
+def by_markers(tokenizer: Tokenizer) -> Make:
+    """A pipeline as others have it: one rendering, in which what stands between the markers is learned."""
+    template = ChatTemplate(tokenizer.chat_template, special_tokens=tokenizer.special_tokens)
+
+    def make(conversations: Sequence[Conversation]) -> list[Made | None]:
+        return [made(template.render(conversation.messages)) for conversation in conversations]
+
+    def made(rendering: Rendering) -> Made:
+        ids: list[int] = []
+        mask: list[bool] = []
+        edges = [0, *(edge for span in rendering.generated for edge in span), len(rendering.text)]
+        for number, (start, end) in enumerate(pairwise(edges)):
+            part = tokenizer.encode_rendered(rendering.text[start:end])
+            ids += part
+            mask += [number % 2 == 1] * len(part)
+        return Made(np.array(ids, np.int32), np.array(mask))
+
+    return make
+
+
+def marked(answer: str, *, head: str = "<|im_start|>", end: str = "") -> Tokenizer:
+    """A tokenizer whose template writes assistant turns as `answer`."""
+    turn = "{{ 'HEAD' + m.role + '\n' }}".replace("HEAD", head)
+    other = "{{ m.content + '<|im_end|>\n' }}"
+    template = (
+        "{% for m in messages %}{% if m.role == 'assistant' %}" + answer + "{% else %}" + turn + other
+        + "{% endif %}{% endfor %}" + end
+    )  # fmt: skip
+    controls = (*saved.CHATML_CONTROLS, "<|user|>", "<|assistant|>")
+    return saved.build(
+        saved.saved_files(
+            saved.byte_level_backend(), template=template, controls=controls, eos_token="<|im_end|>"
+        )
+    )
+
+
+def test_a_stop_that_is_called_user_is_no_header() -> None:
+    """GLM's answers end with the control token of the next turn, `<|user|>`."""
+    tokenizer = marked(
+        "{{ '<|im_start|>assistant\n' }}{% generation %}{{ m.content + '<|user|>' }}{% endgeneration %}"
+    )
+    assert check_canary(by_markers(tokenizer), tokenizer).passed
+
+
+@pytest.mark.parametrize("header", ["<|assistant|>", "<|im_start|>assistant\n"])
+def test_a_header_that_is_a_control_token_is_found(header: str) -> None:
+    tokenizer = marked(
+        "{% generation %}{{ 'HEADER' + m.content + '<|im_end|>' }}{% endgeneration %}".replace(
+            "HEADER", header
+        )
+    )
+    check = check_canary(by_markers(tokenizer), tokenizer)
+    assert (check.passed, check.kind) == (False, "wrong-targets")
+    assert "the role header with 'assistant' is learned" in check.message
+
+
+def test_an_end_of_turn_that_is_repeated_at_the_very_end_counts_once() -> None:
+    """Phi 3 writes its end of text behind the last turn, and some set that to the end of turn."""
+    answer = "{{ '<|im_start|>assistant\n' }}{% generation %}{{ m.content + ENDS }}{% endgeneration %}"
+    last = "{% generation %}{{ '<|im_end|>' }}{% endgeneration %}"
+    last = "{% if messages[-1].role == 'assistant' %}" + last + "{% endif %}"
+    once = marked(answer.replace("ENDS", "'<|im_end|>\n'"), end=last)
+    assert check_canary(by_markers(once), once).passed
+    twice = marked(answer.replace("ENDS", "'<|im_end|><|im_end|>\n'"))
+    check = check_canary(by_markers(twice), twice)
+    assert "is learned 5 times in 3 answers" in check.message
+
+
+def test_a_question_that_stands_behind_all_that_is_learned_may_be_left_out() -> None:
+    """Qwen3's lessons end with their answer, because the template rewrites it once more follows."""
+    tokenizer = families.family("qwen3")
+    check = check_canary(made_by(tokenizer), tokenizer)
+    assert check.passed
+    assert "a question without its answer" in check.evidence["shapes"]
+
+
+def test_what_is_wrong_with_tools_is_a_remark_where_the_data_has_none() -> None:
+    tokenizer = train_tokenizer(saved.CORPUS, kind="bpe", vocab=400)
+    ours = made_by(tokenizer)
+
+    def make(conversations: Sequence[Conversation]) -> list[Made | None]:
+        made = ours(conversations)
+        has_tools = any(message.role == "tool" for one in conversations for message in one.messages)
+        return [pipelines.everything(m, tokenizer) if m and has_tools else m for m in made]
+
+    check = check_canary(make, tokenizer, conversations=CHATS)
+    assert check.passed
+    assert (
+        "wrong with a tool call without text, a tool call beside text, which this data does not have"
+        in check.message
+    )
+    used = check_canary(make, tokenizer, conversations=[with_call()])
+    assert (used.passed, used.kind) == (False, "wrong-targets")
+
+
 def dropping(*fields: str) -> Callable[[Tokenizer], Callable[[Sequence[Conversation]], list[Made | None]]]:
     """A pipeline whose template knows nothing of these fields, and says nothing."""
     empty = {"reasoning": "", "tool_calls": (), "name": "", "weight": 1}
@@ -94,7 +192,7 @@ def dropping(*fields: str) -> Callable[[Tokenizer], Callable[[Sequence[Conversat
 
         def plain(conversation: Conversation) -> Conversation:
             changed = {field: empty[field] for field in fields if field in empty}
-            messages = tuple(message._replace(**changed) for message in conversation.messages)
+            messages = tuple(message._replace(**changed) for message in conversation.messages)  # type: ignore[arg-type]
             tools = "" if "tools" in fields else conversation.tools
             return replace(conversation, messages=messages, tools=tools)
 

@@ -294,3 +294,24 @@ def test_the_model_is_left_as_it_was(is_failing: bool, monkeypatch: pytest.Monke
     assert learner.model.config._attn_implementation == "twosignal"
     assert all(torch.equal(weight, before[n]) for n, weight in weights_of(learner.model).items())
     assert torch.is_grad_enabled()
+
+
+def test_rounding_that_turns_a_tie_of_experts_is_no_leak(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In bfloat16 one place of many goes to another expert; float32 says that nothing leaks. A leak shows in both."""
+    learner = replace(learner_of(tiny_model()), autocast=torch.bfloat16)
+    stock = losses._stock_logits
+
+    def tied(one: Learner, ids: Any, *, always: bool = False) -> Tensor:
+        logits = stock(one, ids).clone()
+        if len(ids) == 9 and (always or one.autocast is not None):
+            logits[4] += 5.0
+        return logits
+
+    monkeypatch.setattr(losses, "_stock_logits", tied)
+    with torch.no_grad():
+        check = packed_logits(learner, crowded())
+        assert (check.passed, check.evidence["places_beyond"]) == (True, 1)
+        assert "1 of 19 places differ by rounding in torch.bfloat16" in check.message
+        assert packed_logits(replace(learner, autocast=None), crowded()).passed
+        monkeypatch.setattr(losses, "_stock_logits", lambda one, ids: tied(one, ids, always=True))
+        assert packed_logits(learner, crowded()).kind == "leak"

@@ -76,3 +76,15 @@ def test_a_long_row_is_shortened_and_keeps_two_segments() -> None:
     assert list(short.targets) == [11, 12, 13, 21, 22, 23]
     assert list(short.positions) == [0, 1, 2, 0, 1, 2]
     assert short.lengths == [3, 3]
+
+
+def test_a_segment_that_begins_with_a_long_unlearned_text_keeps_targets() -> None:
+    """As under gpt-oss's system text of 200 tokens: P4 and P5 would have nothing to ask."""
+    first, second = example(range(20), "0" * 16 + "1111"), example([20, 21, 22, 23], "0111")
+    row = lay_row("chat", [(0, 0, 20, first), (1, 0, 4, second)])
+    short = shortened(row, 8)
+    assert short.lengths == [4, 4]
+    assert list(short.ids) == [13, 14, 15, 16, 20, 21, 22, 23]
+    assert list(short.targets) == [NO_TARGET, NO_TARGET, 16, 17, 21, 22, 23, NO_TARGET]
+    assert list(short.positions) == [0, 1, 2, 3, 0, 1, 2, 3]
+    assert [segment.start for segment in short.segments] == [13, 0]

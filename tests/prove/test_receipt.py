@@ -8,6 +8,7 @@ import pytest
 
 from twosignal.errors import RefusedError
 from twosignal.packs.prepare import Ledger
+from twosignal.prove.page import receipt_page
 from twosignal.prove.receipt import Check, Receipt, combined, merged, not_applicable, worst
 
 GOOD = Check(id="S5", name="packing", passed=True, message="fine", evidence={"rows": 3})
@@ -55,6 +56,15 @@ def receipt(*checks: Check) -> Receipt:
         fill=0.5,
     )
     return Receipt(checks=checks, ledgers=(ledger(), books), steps=40, seconds=1.23456)
+
+
+def test_a_fault_without_a_kind_is_told_without_one() -> None:
+    """As where a trainer's own code fails: there is no name for what it does."""
+    broken = replace(BAD, kind=None)
+    with pytest.raises(RefusedError, match="P1 neighbours: changing a.jsonl:1") as caught:
+        receipt(broken).raise_if_refused()
+    assert "None" not in str(caught.value)
+    assert "None" not in receipt_page(receipt(broken).as_dict(), title="run")
 
 
 def test_totals_are_those_of_all_sources() -> None:

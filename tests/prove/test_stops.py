@@ -81,8 +81,40 @@ def test_without_a_token_that_ends_turns_there_is_nothing_to_check(
     assert check_end_of_turn(setup.sources, setup.tokenizer).passed is None
 
 
+def test_answers_that_nothing_ends_are_found(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
+    """GLM's template writes no stop behind a last answer: of single answers the model never learns to stop."""
+    end = setup.tokenizer.end_of_turn_id
+    assert end is not None
+    monkeypatch.setattr(setup.tokenizer, "end_of_turn_id", None)
+    assert check_end_of_turn(setup.sources, setup.tokenizer, stops=[end]).passed is None
+    check = check_end_of_turn(setup.sources, setup.tokenizer, stops=[setup.tokenizer.encode("]")[0]])
+    assert (check.passed, check.kind) == (False, "wrong-targets")
+    assert (
+        "answers of 24 conversations are learned, and not one token at which generation stops (])"
+        in check.message
+    )
+
+
 def test_without_learned_turns_there_is_nothing_to_check(tmp_path: Path) -> None:
     chats = [[("user", "hello"), ("assistant", f"{n}")] for n in range(3)]
     setup = chats_setup(tmp_path, *chats, source={"supervise": "all"})
     check = check_end_of_turn(setup.sources, setup.tokenizer)
     assert (check.passed, check.message) == (None, "no source has separately learned turns")
+
+
+def test_a_turn_may_end_with_another_token_at_which_generation_stops(
+    setup: Setup, chat: PreparedSource
+) -> None:
+    """gpt-oss ends a call of a tool with another token than an answer; an end of text, which cutting forges, is none."""
+    tokenizer = setup.tokenizer
+    end, eos = tokenizer.end_of_turn_id, tokenizer.eos_id
+    assert end is not None
+    assert eos is not None
+    row = chat.store.index[2]
+    ids = np.memmap(chat.store.folder / "ids.bin", np.int32, mode="r+")
+    for other, passes in ((min(tokenizer.control_ids - {end, eos}), True), (eos, False)):
+        ids[int(row["offset"]) + int(row["length"]) - 1] = other
+        ids.flush()
+        check = check_end_of_turn(setup.sources, tokenizer, stops=[end, other])
+        assert check.passed is passes
+        assert not passes or "1 with another token at which generation stops" in check.message

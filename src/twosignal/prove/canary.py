@@ -14,7 +14,16 @@ from twosignal.errors import TwosignalError
 from twosignal.prove.drawing import Drawn, Made, draw
 from twosignal.prove.places import Make
 from twosignal.prove.receipt import Check, Kind, not_applicable
-from twosignal.prove.sentinels import WEIGHTED, Canary, Rule, Sentinel, assistant_only, canaries, features_of
+from twosignal.prove.sentinels import (
+    TOOLING,
+    WEIGHTED,
+    Canary,
+    Rule,
+    Sentinel,
+    assistant_only,
+    canaries,
+    features_of,
+)
 from twosignal.text.conversation import Conversation
 from twosignal.tokens.template import REFUSALS
 from twosignal.tokens.tokenizer import Tokenizer
@@ -59,12 +68,13 @@ def check_canary(
 ) -> Check:
     """S1: of conversations full of sentinels exactly the answers are learned, each with one end of turn.
 
-    What a template silently leaves out is a fault where `conversations`, real ones, use it. Shapes that
-    the pipeline refuses are named in the evidence.
+    What a template silently leaves out, or does wrongly with tools, is a fault where `conversations`, real ones,
+    use it, else a remark. Shapes that the pipeline refuses are named in the evidence.
     """
     needed = features_of(conversations, rule)
     passed: list[str] = []
     refused: dict[str, str] = {}
+    unused: dict[str, str] = {}
     left_out: dict[str, str] = {}
     for canary in canaries(tokenizer, rule, speaker=speaker):
         if not any(canary.learned) or (canary.shape == WEIGHTED and "weight" not in needed):
@@ -75,8 +85,11 @@ def check_canary(
             continue
         drawn = draw(tokenizer, made)
         fault, missing = canary_fault(drawn, canary, tokenizer=tokenizer, needed=needed)
-        if fault:
+        if fault and _is_used(canary, needed):
             return _failed(canary, fault)
+        if fault:
+            unused[canary.shape] = fault.sentence
+            continue
         left_out |= {sentinel.feature: sentinel.field for sentinel in missing}
         passed.append(canary.shape)
     if "one answer" in refused and not passed:
@@ -88,8 +101,15 @@ def check_canary(
     message = f"canaries of {len(passed)} shapes: every answer is learned once and ends once, nothing else is"
     if left_out:
         message += f"; the template leaves out {', '.join(sorted(left_out))}, which this data does not use"
-    evidence = {"shapes": passed, "refused": refused, "left_out": left_out}
+    if unused:
+        message += f"; it would be wrong with {', '.join(unused)}, which this data does not have"
+    evidence = {"shapes": passed, "refused": refused, "left_out": left_out, "unused": unused}
     return Check(id="S1", name=CANARY_NAME, passed=True, message=message, evidence=evidence)
+
+
+def _is_used(canary: Canary, needed: set[str]) -> bool:
+    """Return whether real data may look like a canary: tools are known by any sign of them."""
+    return not (features_of([canary.conversation]) & TOOLING) or not needed.isdisjoint(TOOLING)
 
 
 def _made(make: Make, canary: Canary) -> tuple[Made | None, str]:
@@ -194,10 +214,7 @@ _FEATURE_TEXT = {
 
 def _turn_fault(drawn: Drawn, canary: Canary, tokenizer: Tokenizer) -> str:
     """Return what is wrong around the answers: their ends, or headers that are learned; empty if nothing is."""
-    learned_text = "\n".join(drawn.learned_texts())
-    for known in (*(sentinel.text for sentinel in canary.sentinels), *tokenizer.controls):
-        learned_text = learned_text.replace(known, "")
-    if header := ROLE_WORDS.search(learned_text):
+    if header := ROLE_WORDS.search(_besides_texts(drawn, canary, tokenizer)):
         return f"the role header with {header[0]!r} is learned"
     messages = canary.conversation.messages
     if any(m.tool_calls for m in messages) or tokenizer.end_of_turn_id is None:
@@ -205,10 +222,26 @@ def _turn_fault(drawn: Drawn, canary: Canary, tokenizer: Tokenizer) -> str:
     answers = [learned for m, learned in zip(messages, canary.learned, strict=True) if m.role == "assistant"]
     if not all(answers) or sum(answers) != sum(canary.learned):
         return ""
-    ends = sum(_learned_ends(made, tokenizer) for made in drawn.made.renderings())
-    if ends != len(answers):
-        return f"the end of turn {tokenizer.end_of_turn} is learned {ends} times in {len(answers)} answers"
+    count = sum(_learned_ends(made, tokenizer) for made in drawn.made.renderings())
+    if count != len(answers):
+        return f"the end of turn {tokenizer.end_of_turn} is learned {count} times in {len(answers)} answers"
     return ""
+
+
+def _besides_texts(drawn: Drawn, canary: Canary, tokenizer: Tokenizer) -> str:
+    """Return what is learned besides the texts, the template's words between two of one turn, and the tokens behind them.
+
+    gpt-oss writes `<|start|>assistant` once more between a thought and its answer; GLM ends answers with the token
+    that begins the next turn, `<|user|>`.
+    """
+    left = "\n".join(drawn.learned_texts())
+    controls = "|".join(map(re.escape, tokenizer.controls)) or "(?!)"
+    for number in range(len(canary.conversation.messages)):
+        own = [re.escape(sentinel.text) for sentinel in canary.sentinels if sentinel.message == number]
+        if own:
+            words = "|".join(own)
+            left = re.sub(f"(?:{words})(?:.*(?:{words}))?(?:{controls})?", "", left, flags=re.DOTALL)
+    return left
 
 
 def _learned_ends(made: Made, tokenizer: Tokenizer) -> int:

@@ -102,6 +102,7 @@ def flow(source: PreparedSource, row_tokens: int) -> list[dict[str, Any]]:
             "written_several_ways": census.rewritten,
             "straddling_tokens": census.straddling,
             "unknown_tokens": census.unknown,
+            "encoded_anew": census.differing,
         },
         {
             "stage": "pieces",

@@ -74,7 +74,7 @@ def check_inference_match(
         fault = _prompt_fault(tokenizer, turn, prompt) if prompt else None
         if fault:
             return _refusal(turn.conversation, fault)
-    for conversation, ours, theirs in _served_elsewhere(tokenizer, whole, rule=rule, clock=renderer.clock):
+    for conversation, ours, theirs in _served_elsewhere(tokenizer, whole, rule=rule, is_dated=bool(dated)):
         counts["served"] += 1
         if ours != theirs[: len(ours)]:
             told = _difference(tokenizer, ours, theirs)
@@ -192,19 +192,17 @@ def _beginning_fault(tokenizer: Tokenizer, made: Made) -> Fault | None:
 
 
 def _served_elsewhere(
-    tokenizer: Tokenizer,
-    whole: Sequence[tuple[Conversation, Made]],
-    *,
-    rule: Rule,
-    clock: datetime | None,
+    tokenizer: Tokenizer, whole: Sequence[tuple[Conversation, Made]], *, rule: Rule, is_dated: bool
 ) -> Iterator[tuple[Conversation, list[int], list[int]]]:
-    """Yield some conversations with the ids of their last rendering and those that transformers' own call makes."""
+    """Yield some conversations with the ids of their last rendering and those that transformers' own call makes.
+
+    transformers always writes today's date: a template with one is compared by a rendering of today.
+    """
     plain = [(c, made) for c, made in whole if _is_plain(tokenizer, c)][:MOST_SERVED]
     if not plain or not tokenizer.chat_template:
         return
     style = ChatTemplate(tokenizer.chat_template, special_tokens=tokenizer.special_tokens).style
-    # What a call names stands before what transformers itself hands to templates.
-    moment = {"strftime_now": clock.strftime} if clock else {}
+    today = Renderer(tokenizer) if is_dated else None
     with tempfile.TemporaryDirectory(prefix="twosignal-") as folder:
         tokenizer.save(folder)
         try:
@@ -213,12 +211,11 @@ def _served_elsewhere(
             return  # a tokenizer that needs its own code is compared by its prompts alone
         for conversation, made in plain:
             values = as_values(conversation.messages, style=style)
-            ours = made.renderings()[-1].ids.tolist()
+            learned = (assistant_only if today else rule)(conversation.messages)
+            ours = (today.render(conversation) if today else made.renderings()[-1]).ids.tolist()
             ids = [
-                theirs.apply_chat_template(
-                    values.before(end).messages, tokenize=True, return_dict=False, **moment
-                )
-                for end in _ends(rule(conversation.messages))
+                theirs.apply_chat_template(values.before(end).messages, tokenize=True, return_dict=False)
+                for end in _ends(learned)
             ]
             yield conversation, ours, next((one for one in ids if one[: len(ours)] == ours), ids[0])
 

@@ -19,6 +19,10 @@ FEWEST_LETTERS = 4
 MOST_LISTED = 4_096
 """Entries of a vocabulary of whole words that are looked at for words to make sentinels of."""
 WEIGHTED = "an answer of weight 0"
+BESIDE_A_CALL = "text beside a tool call"
+"""Llama 3's template has no place for it."""
+TOOLING = frozenset({"tool", "tools", "tool call", BESIDE_A_CALL})
+"""What only conversations with tools ask of a template."""
 CALL_ID = "abc123xyz"
 """Nine letters and digits: Mistral's template refuses any other id."""
 
@@ -33,8 +37,10 @@ class Sentinel(NamedTuple):
     field: str
     """What holds it, such as "the text of message 2 (assistant)"."""
     feature: str
-    """What a template must know to write it: text, system, tool, reasoning, tool call, tools or name."""
+    """What a template must know to write it: text, system, tool, reasoning, tool call, tools or name, for example."""
     learned: bool
+    message: int = -1
+    """Index of the message; -1 for the tools."""
     may_repeat: bool = False
     """Unlearned copies are right: a tool's name stands in the tool's answer too."""
     is_idle: bool = False
@@ -85,6 +91,7 @@ def features_of(conversations: Sequence[Conversation], rule: Rule = assistant_on
         messages = conversation.messages
         found |= {message.role for message in messages if message.role in ("system", "tool")}
         found |= {"tool call" for message in messages if message.tool_calls}
+        found |= {BESIDE_A_CALL for message in messages if message.tool_calls and message.content}
         found |= {"tools"} if conversation.tools else set()
         found |= {"weight"} if any(message.weight == 0 for message in messages) else set()
         thinking = [
@@ -127,7 +134,7 @@ def _conversations(words: Iterator[str]) -> Iterator[tuple[str, Conversation]]:
     """Yield the shapes of conversations; every field holds a word of its own."""
 
     def said(role: str, **fields: object) -> Message:
-        return Message(role=role, content=next(words))._replace(**fields)
+        return Message(role=role, content=next(words))._replace(**fields)  # type: ignore[arg-type]
 
     def asked() -> Message:
         return said("user")
@@ -186,17 +193,25 @@ def _sentinels(conversation: Conversation, learned: Sequence[bool], *, has_names
     for number, (message, is_learned) in enumerate(zip(conversation.messages, learned, strict=True)):
         where = f"of message {number + 1} ({message.role})"
         feature = message.role if message.role in ("system", "tool") else "text"
+        feature = BESIDE_A_CALL if message.tool_calls else feature
         if message.content:
             text = f"the text {where}"
-            yield Sentinel(message.content, text, feature, is_learned, is_idle=number > last)
+            yield Sentinel(message.content, text, feature, is_learned, number, is_idle=number > last)
         if message.reasoning:
             earlier = "earlier " if number != answers[-1] else ""
-            yield Sentinel(message.reasoning, f"the reasoning {where}", f"{earlier}reasoning", is_learned)
+            yield Sentinel(
+                message.reasoning, f"the reasoning {where}", f"{earlier}reasoning", is_learned, number
+            )
         for call in message.tool_calls:
             (place,) = json.loads(call.arguments).values()
             yield Sentinel(
-                call.name, f"the tool's name in the call {where}", "tool call", is_learned, may_repeat=True
+                call.name,
+                f"the tool's name in the call {where}",
+                "tool call",
+                is_learned,
+                number,
+                may_repeat=True,
             )
-            yield Sentinel(place, f"the arguments of the call {where}", "tool call", is_learned)
+            yield Sentinel(place, f"the arguments of the call {where}", "tool call", is_learned, number)
         if has_names and message.name and message.role != "tool":
-            yield Sentinel(message.name, f"the name {where}", "name", learned=False)
+            yield Sentinel(message.name, f"the name {where}", "name", learned=False, message=number)

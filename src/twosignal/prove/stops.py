@@ -63,7 +63,7 @@ def check_end_of_turn(
     """
     end = tokenizer.end_of_turn_id
     if end is None:
-        return not_applicable("S8", NAME, "the tokenizer has no token that ends a turn")
+        return _check_any_stop(sources, tokenizer, stops)
     turns = others = 0
     allowed = {end, *stops} - ({tokenizer.eos_id} - {end})
     for source in sources.values():
@@ -103,4 +103,31 @@ def check_end_of_turn(
         message=f"{turns:,} learned turns all end with {tokenizer.end_of_turn}{is_padding}"
         + (f", but {others:,} with another token at which generation stops" if others else ""),
         evidence={"turns": turns, "end_of_turn": end, "other_ends": others},
+    )
+
+
+def _check_any_stop(
+    sources: Mapping[str, PreparedSource], tokenizer: Tokenizer, stops: Sequence[int]
+) -> Check:
+    """S8 where no token of its own ends a turn: GLM's answers are ended by the token that begins the next turn, if any."""
+    conversations = learned_stops = 0
+    for source in sources.values():
+        chats = np.flatnonzero(source.store.index["is_conversation"])
+        for number in chats[:: max(1, len(chats) // TURNS_FROM)]:
+            example = source.store[int(number)]
+            if not example.supervised[1:].all():
+                conversations += 1
+                learned_stops += int(np.isin(example.ids[example.supervised], stops).sum())
+    if learned_stops or not conversations or not stops:
+        return not_applicable("S8", NAME, "the tokenizer has no token that ends a turn")
+    shown = ", ".join(tokenizer.decode([stop], skip_special=False) for stop in stops)
+    return Check(
+        id="S8",
+        name=NAME,
+        passed=False,
+        kind="wrong-targets",
+        message=f"answers of {conversations:,} conversations are learned, and not one token at which generation stops "
+        f"({shown}) is among them",
+        evidence={"conversations": conversations, "generation_stops": list(stops)},
+        remedy="Use a chat template that ends every answer with such a token: the model would never learn to stop.",
     )
