@@ -100,6 +100,9 @@ def _marks(path: Path) -> list[tuple[str, str]]:
 
 def _command(name: str, command: argparse.ArgumentParser) -> str:
     """Return one command's section; written by hand, since the layout of --help changes with Python."""
+    inner = next((a for a in command._actions if isinstance(a, argparse._SubParsersAction)), None)
+    if inner is not None:
+        return "\n".join(_command(f"{name} {action}", parser) for action, parser in inner.choices.items())
     shown = [action for action in command._actions if action.dest != "help"]
     usage = " ".join(f"[{_usage(a)}]" if a.option_strings or a.nargs == "?" else _usage(a) for a in shown)
     rows = [f"| `{_cell(_usage(action))}` | {_cell(action.help)} |" for action in shown]

@@ -13,6 +13,7 @@ from twosignal.errors import ConfigError
 SIGNATURES = {
     "TwoSignalCallback": ["action", "runs"],
     "audit": ["run", "steps"],
+    "backtest": ["path", "rules", "runs_dir"],
     "open_run": ["run", "runs_dir"],
     "prove": ["config", "settings", "runs_dir"],
     "prove_trainer": ["trainer", "dataset", "quiet"],

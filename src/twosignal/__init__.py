@@ -9,11 +9,12 @@ from importlib import import_module
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["TwoSignalCallback", "audit", "open_run", "prove", "prove_trainer", "score", "train"]
+__all__ = ["TwoSignalCallback", "audit", "backtest", "open_run", "prove", "prove_trainer", "score", "train"]
 
 _FUNCTIONS = {
     "TwoSignalCallback": ("twosignal.callbacks.huggingface", "TwoSignalCallback"),
     "audit": ("twosignal.commands.audit", "audit_run"),
+    "backtest": ("twosignal.commands.backtest", "backtest_path"),
     "open_run": ("twosignal.records.reader", "open_run"),
     "score": ("twosignal.audits.degeneration", "score"),
     "prove_trainer": ("twosignal.prove.trainer.proof", "prove_trainer"),

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from twosignal.commands.arguments import count, seconds, seed, temperature
 from twosignal.errors import TwosignalError
 
 
@@ -96,7 +97,7 @@ def _prove(command: Parser) -> None:
     )
     command.add_argument(
         "--rows",
-        type=_count,
+        type=count,
         metavar="N",
         help="rows of each source to take apart token by token (default: 4000)",
     )
@@ -110,7 +111,7 @@ def _show(command: Parser) -> None:
     _config(command)
     command.add_argument("--source", metavar="S", help="only this source")
     command.add_argument(
-        "-n", type=_count, default=3, metavar="N", help="how many of each source (default: 3)"
+        "-n", type=count, default=3, metavar="N", help="how many of each source (default: 3)"
     )
     command.add_argument("--packed", action="store_true", help="show packed rows, segment by segment")
     command.add_argument("--html", type=Path, metavar="FILE", help="write a page instead")
@@ -164,6 +165,85 @@ def _score(command: Parser) -> None:
     _json(command)
 
 
+def _backtest(command: Parser) -> None:
+    command.add_argument(
+        "run",
+        metavar="RUN|SAMPLES.jsonl",
+        help='a run folder, its id, or a file of samples: {"step", "text", "prompt"?, "loss"?, "time"?} a line',
+    )
+    command.add_argument(
+        "--rule",
+        action="append",
+        metavar="andrea|all-four|default|FILE",
+        help="a rule to try, or a TOML file that describes one; may be given again (default: the three by name)",
+    )
+    _runs_dir(command)
+    _json(command)
+
+
+def _grade(command: Parser) -> None:
+    actions = command.add_subparsers(title="actions", metavar="ACTION", required=True)
+    for name, (help_text, fill) in GRADING.items():
+        action = actions.add_parser(
+            name, help=help_text, description=help_text[0].upper() + help_text[1:] + "."
+        )
+        action.set_defaults(module=f"grade_{name}")
+        _run(action)
+        fill(action)
+        _runs_dir(action)
+        _json(action)
+
+
+def _grade_export(command: Parser) -> None:
+    command.add_argument(
+        "-n", dest="num_samples", type=count, default=40, metavar="N", help="samples to draw (default: 40)"
+    )
+    command.add_argument("--steps", metavar="A:B", help="only samples of these steps (default: all)")
+    command.add_argument("--seed", type=seed, default=0, metavar="S", help="draws the samples (default: 0)")
+    command.add_argument(
+        "--controls",
+        metavar="PATH",
+        help="texts known to be good: a file, folder or builtin:NAME (default: what the run held out)",
+    )
+    command.add_argument("--out", type=Path, metavar="FILE", help="write the page here, too")
+
+
+def _grade_import(command: Parser) -> None:
+    command.add_argument("files", nargs="+", metavar="FILE", help="what graders saved from the page")
+    command.add_argument("--partial", action="store_true", help="take files in which items are not graded")
+
+
+def _grade_report(command: Parser) -> None:
+    _bundle(command, "the newest with grades")
+    command.add_argument("--html", type=Path, metavar="FILE", help="write the results as a page, too")
+
+
+def _grade_judge(command: Parser) -> None:
+    _bundle(command, "the newest")
+    command.add_argument(
+        "--url", required=True, metavar="URL", help="base address, for example http://localhost:8000/v1"
+    )
+    command.add_argument("--model", required=True, metavar="NAME", help="name of the model there")
+    command.add_argument("--key-env", metavar="VARIABLE", help="environment variable that holds the key")
+    command.add_argument(
+        "--timeout", type=seconds, default=60.0, metavar="S", help="longest wait for an answer (default: 60)"
+    )
+
+
+def _bundle(command: Parser, default: str) -> None:
+    command.add_argument(
+        "--bundle", metavar="NAME", help=f"a bundle's name or its beginning (default: {default})"
+    )
+
+
+GRADING: dict[str, tuple[str, Callable[[Parser], None]]] = {
+    "export": ("write a blind page of a run's samples for readers outside, its key sealed", _grade_export),
+    "import": ("take the files that readers saved", _grade_import),
+    "report": ("say how far readers agree, and what they say beside loss and texts", _grade_report),
+    "judge": ("let a model behind an OpenAI-compatible endpoint grade as well", _grade_judge),
+}
+
+
 def _runs(command: Parser) -> None:
     command.add_argument(
         "runs", type=Path, nargs="?", default=Path("runs"), metavar="RUNS_DIR", help="default: runs"
@@ -181,14 +261,12 @@ def _compare(command: Parser) -> None:
 def _sample(command: Parser) -> None:
     _run(command)
     command.add_argument("prompt", nargs="?", metavar="PROMPT", help="default: the run's own panel")
+    command.add_argument("-n", type=count, default=1, metavar="N", help="samples of each prompt (default: 1)")
     command.add_argument(
-        "-n", type=_count, default=1, metavar="N", help="samples of each prompt (default: 1)"
+        "--tokens", type=count, default=200, metavar="T", help="longest answer (default: 200)"
     )
-    command.add_argument(
-        "--tokens", type=_count, default=200, metavar="T", help="longest answer (default: 200)"
-    )
-    command.add_argument("--temperature", type=_temperature, default=0.8, metavar="T", help="default: 0.8")
-    command.add_argument("--seed", type=_seed, default=0, metavar="S", help="default: 0")
+    command.add_argument("--temperature", type=temperature, default=0.8, metavar="T", help="default: 0.8")
+    command.add_argument("--seed", type=seed, default=0, metavar="S", help="default: 0")
     command.add_argument(
         "--step", type=int, metavar="K", help="checkpoint of this step (default: the newest)"
     )
@@ -198,8 +276,8 @@ def _sample(command: Parser) -> None:
 
 def _chat(command: Parser) -> None:
     _run(command)
-    command.add_argument("--temperature", type=_temperature, default=0.8, metavar="T", help="default: 0.8")
-    command.add_argument("--seed", type=_seed, default=0, metavar="S", help="default: 0")
+    command.add_argument("--temperature", type=temperature, default=0.8, metavar="T", help="default: 0.8")
+    command.add_argument("--seed", type=seed, default=0, metavar="S", help="default: 0")
     command.add_argument(
         "--step", type=int, metavar="K", help="checkpoint of this step (default: the newest)"
     )
@@ -219,7 +297,9 @@ COMMANDS: dict[str, tuple[str, Callable[[Parser], None]]] = {
     "index": ("build the index of training text in which copies are found", _index),
     "trace": ("show which parts of a text were copied from the training text, and from where", _trace),
     "audit": ("read a run's samples and say what they mean", _audit),
+    "backtest": ("say when each rule would have stopped a run that is over", _backtest),
     "score": ("say whether a text has gone wrong, how and where", _score),
+    "grade": ("let people grade a run's samples blindly, and read what they say", _grade),
     "runs": ("list the runs of a folder", _runs),
     "compare": ("find the first step at which two runs differ", _compare),
     "sample": ("let a checkpoint speak", _sample),
@@ -253,34 +333,6 @@ def _json(command: Parser) -> None:
     command.add_argument(
         "--json", action="store_true", help="print the result as JSON; everything else goes to stderr"
     )
-
-
-def _count(text: str) -> int:
-    """Read a whole number from 1 on."""
-    if not text.isdecimal() or int(text) < 1:
-        message = f"found {text!r}, expected a whole number from 1 on"
-        raise argparse.ArgumentTypeError(message)
-    return int(text)
-
-
-def _seed(text: str) -> int:
-    """Read a seed: a whole number below 2**31."""
-    if not text.isdecimal() or int(text) >= 2**31:
-        message = f"found {text!r}, expected a whole number below {2**31}"
-        raise argparse.ArgumentTypeError(message)
-    return int(text)
-
-
-def _temperature(text: str) -> float:
-    """Read a finite number from 0 on."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if not 0 <= number < float("inf"):
-        message = f"found {text!r}, expected a number from 0 on"
-        raise argparse.ArgumentTypeError(message)
-    return number
 
 
 def _share_cores() -> None:

@@ -202,6 +202,10 @@ class GateTable(Table):
 
     action: Literal["note", "halt"] = "halt"
     """note: record the verdict and go on; halt: save, record, and stop with exit code 3."""
+    rule: Literal["default", "andrea", "all-four"] = "default"
+    """Which texts stop the run. default: five low coherence totals or loops in a row, or too many degenerate texts once
+    the model has learned to speak; andrea: low totals only; all-four: repetitive word pairs and triples only. The
+    held-out loss is watched with each."""
     threshold: Annotated[float, Field(ge=0, le=100)] = 30.0
     """Coherence totals below this are strikes."""
     patience: Positive = 5

@@ -7,6 +7,12 @@ Rules, each with a name that the verdict carries:
             to loops of good English words, which keep up to 30 points
     soup    the held-out loss shows that the model has rotted (see `probes.py`); text drawn word by word
             from a frequency table is diverse and escapes the two others
+    default the share of degenerate texts has gone up for good (see `strikes.py`); finds what the others
+            miss: some texts of many, loops with edits, gibberish, torn words, the wrong language
+    all-four  most judged texts have word pairs and triples both below 30 of 35, `patience` samplings running
+
+A gate with rule "default" listens to andrea, loop and default; one with "andrea" or "all-four" to that one only; and
+each to soup.
 
 A sampling that cannot be judged (see `sampling.py`) neither adds a strike nor ends a row of strikes. Given
 the recorded events in order, a new gate comes to the same verdicts: `replay`.
@@ -14,49 +20,27 @@ the recorded events in order, a new gate comes to the same verdicts: `replay`.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
 
+from twosignal.audits.degeneration import score_texts
 from twosignal.audits.finding import Verdict
-from twosignal.audits.probes import Bars, ProbeHistory, soup_sentence
+from twosignal.audits.probes import Bars, ProbeHistory, loss_clause, soup_sentence
 from twosignal.audits.recorded import Body, Probe, Sample, read_sample
-from twosignal.audits.sampling import LOOP_DIVERSITY, Sampling, judge_sampling
+from twosignal.audits.sampling import Sampling, judge_sampling
+from twosignal.audits.streaks import Strike, StrikeRow, is_all_four, row_sentence
+from twosignal.audits.strikes import TextHistory, strikes_sentence
 from twosignal.errors import RunError
 
 STATE_VERSION = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Strike:
-    """One sampling that a rule held against the run."""
-
-    step: int
-    """Step of the sampling."""
-    total: float
-    """Its coherence total, 0 to 100."""
-    worst: str
-    """Opening of its worst text."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StrikeRow:
-    """Strikes in a row."""
-
-    count: int = 0
-    """How many."""
-    since: int = 0
-    """Step of the first of them."""
-    newest: tuple[Strike, ...] = ()
-    """The newest of them, at most `patience`, oldest first."""
-
-    def after(self, strike: Strike, *, holds: bool | None, patience: int) -> "StrikeRow":
-        """Return the row one sampling later; `holds` None leaves it as it is."""
-        if holds is None:
-            return self
-        if not holds:
-            return StrikeRow()
-        since = self.since if self.count else strike.step
-        return StrikeRow(count=self.count + 1, since=since, newest=(*self.newest, strike)[-patience:])
+RuleName = Literal["default", "andrea", "all-four"]
+ROWS_IN_FORCE: dict[RuleName, tuple[str, ...]] = {
+    "default": ("andrea", "loop"),
+    "andrea": ("andrea",),
+    "all-four": ("all-four",),
+}
+"""Which rows of strikes a gate listens to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +49,8 @@ class GateState:
 
     version: int = STATE_VERSION
     """Version of this shape."""
+    rule: RuleName = "default"
+    """What the gate listens to, besides soup."""
     threshold: float = 30.0
     """Coherence totals below this are strikes."""
     patience: int = 5
@@ -79,8 +65,18 @@ class GateState:
     """Samplings with a low total."""
     loop: StrikeRow = field(default_factory=StrikeRow)
     """Samplings of mostly loops."""
+    all_four: StrikeRow = field(default_factory=StrikeRow)
+    """Samplings of mostly repetitive texts."""
+    texts: TextHistory = field(default_factory=TextHistory)
+    """Degenerate texts."""
     probes: ProbeHistory = field(default_factory=ProbeHistory)
     """Held-out losses."""
+
+    @property
+    def rows(self) -> dict[str, StrikeRow]:
+        """The rows of strikes that the gate listens to, by rule."""
+        rows = {"andrea": self.andrea, "loop": self.loop, "all-four": self.all_four}
+        return {rule: rows[rule] for rule in ROWS_IN_FORCE[self.rule]}
 
 
 _STATE = TypeAdapter(GateState)
@@ -92,12 +88,14 @@ class Gate:
     def __init__(
         self,
         *,
+        rule: RuleName = "default",
         threshold: float = 30.0,
         patience: int = 5,
         random_chance: float | None = None,
         unigram_loss: float | None = None,
     ) -> None:
         self._state = GateState(
+            rule=rule,
             threshold=threshold,
             patience=patience,
             random_chance=random_chance,
@@ -116,8 +114,8 @@ class Gate:
 
     @property
     def strikes(self) -> int:
-        """Strikes in the row that stands now, the longer of the rules andrea and loop."""
-        return max(self._state.andrea.count, self._state.loop.count)
+        """Strikes in the row that stands now, the longest of those that the gate listens to."""
+        return max(row.count for row in self._state.rows.values())
 
     @property
     def patience(self) -> int:
@@ -130,13 +128,15 @@ class Gate:
         return self._state.heartbeat
 
     def observe_samples(self, step: int, samples: Sequence[Body]) -> Verdict:
-        """Judge all samples drawn at one step, as they are recorded; only their text is read."""
-        sampling = judge_sampling([read_sample(step, body).text for body in samples])
-        self._state = state = _after_sampling(self._state, sampling, step=step)
-        if state.andrea.count >= state.patience and state.andrea.newest[-1].step == step:
-            return _andrea_verdict(state)
-        if state.loop.count >= state.patience and state.loop.newest[-1].step == step:
-            return _loop_verdict(state)
+        """Judge all samples drawn at one step, as they are recorded; only text and prompt are read."""
+        read = [read_sample(step, body) for body in samples]
+        sampling = judge_sampling([sample.text for sample in read])
+        self._state = state = _after_sampling(self._state, sampling, samples=read, step=step)
+        for rule, row in state.rows.items():
+            if row.count >= state.patience and row.newest[-1].step == step:
+                return _row_verdict(state, rule)
+        if state.texts.lasts(step, patience=state.patience):
+            return _texts_verdict(state)
         if sampling.total is None:
             reason = f"too little text to judge at step {step:,}"
             return Verdict(kind="continue", reason=reason, step=step)
@@ -196,7 +196,7 @@ def replay(gate: Gate, samples: Iterable[Sample], *, probes: Iterable[Probe]) ->
     """Return the verdicts of a new `gate` on everything recorded, one per sampling and probe, in step order."""
     panels: dict[int, list[Body]] = {}
     for sample in samples:
-        panels.setdefault(sample.step, []).append({"text": sample.text})
+        panels.setdefault(sample.step, []).append({"text": sample.text, "prompt": sample.prompt})
     losses = {probe.step: probe.loss for probe in probes}
     verdicts = []
     for step in sorted(panels.keys() | losses.keys()):
@@ -207,49 +207,47 @@ def replay(gate: Gate, samples: Iterable[Sample], *, probes: Iterable[Probe]) ->
     return verdicts
 
 
-def _after_sampling(state: GateState, sampling: Sampling, *, step: int) -> GateState:
+def _after_sampling(
+    state: GateState, sampling: Sampling, *, samples: Sequence[Sample], step: int
+) -> GateState:
     is_low = None if sampling.total is None else sampling.total < state.threshold
     strike = Strike(step=step, total=round(sampling.total or 0.0, 2), worst=sampling.worst)
+    texts = state.texts
+    if state.rule == "default":
+        scores = list(score_texts([one.text for one in samples], [one.prompt for one in samples]))
+        texts = texts.after(step, scores)
     return replace(
         state,
         heartbeat=step,
         andrea=state.andrea.after(strike, holds=is_low, patience=state.patience),
         loop=state.loop.after(strike, holds=sampling.is_looping, patience=state.patience),
+        all_four=state.all_four.after(strike, holds=is_all_four(sampling), patience=state.patience),
+        texts=texts,
     )
 
 
-def _andrea_verdict(state: GateState) -> Verdict:
-    row = state.andrea
-    worst = min(row.newest, key=lambda strike: strike.total)
-    reason = (
-        f"the coherence total was below {state.threshold:g} at {row.count} samplings running "
-        f"({_span(row)}); {_quote(worst)}"
-    )
-    return _strike_verdict(row, reason, rule="andrea")
-
-
-def _loop_verdict(state: GateState) -> Verdict:
-    row = state.loop
-    worst = min(row.newest, key=lambda strike: strike.total)
-    reason = (
-        f"most texts were loops (word pairs and triples below {LOOP_DIVERSITY:g} of 70) at "
-        f"{row.count} samplings running ({_span(row)}); {_quote(worst)}"
-    )
-    return _strike_verdict(row, reason, rule="loop")
-
-
-def _strike_verdict(row: StrikeRow, reason: str, *, rule: str) -> Verdict:
+def _row_verdict(state: GateState, rule: str) -> Verdict:
+    row = state.rows[rule]
     evidence = {"strikes": row.count, "samplings": [asdict(strike) for strike in row.newest]}
-    return Verdict(kind="halt", reason=reason, evidence=evidence, step=row.newest[-1].step, rule=rule)
+    said = row_sentence(row, rule, threshold=state.threshold)
+    return _with_loss(state, said, evidence=evidence, step=row.newest[-1].step, rule=rule)
 
 
-def _span(row: StrikeRow) -> str:
-    totals = ", ".join(f"{strike.total:.1f}" for strike in row.newest)
-    steps = f"steps {row.since:,} to {row.newest[-1].step:,}"
-    return f"{steps}: {totals}" if row.count == len(row.newest) else f"{steps}, the newest: {totals}"
+def _texts_verdict(state: GateState) -> Verdict:
+    texts = state.texts
+    evidence = {
+        "strikes": texts.strikes,
+        "judged": texts.judged,
+        "since": texts.since,
+        "nats": round(texts.rotten.evidence, 2),
+        "signals": list(texts.signals),
+    }
+    return _with_loss(state, strikes_sentence(texts), evidence=evidence, step=texts.newest, rule="default")
 
 
-def _quote(strike: Strike) -> str:
-    if not strike.worst:
-        return f"at step {strike.step:,} the texts were empty"
-    return f'the worst text, at step {strike.step:,}, opens "{strike.worst}"'
+def _with_loss(state: GateState, said: str, *, evidence: dict[str, object], step: int, rule: str) -> Verdict:
+    """Return the verdict of a rule on texts, with what the other signal, the held-out loss, says beside it."""
+    probes = state.probes
+    if probes.num_probes:
+        evidence |= {"loss": probes.loss, "best": probes.best, "best_step": probes.best_step}
+    return Verdict(kind="halt", reason=said + loss_clause(probes), evidence=evidence, step=step, rule=rule)

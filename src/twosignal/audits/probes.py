@@ -137,6 +137,17 @@ def soup_sentence(history: ProbeHistory, bars: Bars) -> str | None:
     return None
 
 
+def loss_clause(history: ProbeHistory) -> str:
+    """Return what the held-out loss says beside a verdict on texts, as the end of a sentence; empty without probes."""
+    if history.best is None or history.loss is None:
+        return "; the held-out loss is not a finite number either" if history.num_probes else ""
+    now = f"the held-out loss, {history.loss:.2f} at step {history.step:,},"
+    best = f"{history.best:.2f} at step {history.best_step:,}"
+    if history.loss > history.best + MARGIN:
+        return f"; {now} has risen as well, from {best}"
+    return f"; {now} does not show it: its lowest was {best}"
+
+
 def _is_above(height: float, bar: float | None, *, offset: float) -> bool:
     """Return whether a loss (inf for not finite) is at or over `bar + offset`; only inf is over an unknown bar."""
     return height == math.inf if bar is None else height >= bar + offset

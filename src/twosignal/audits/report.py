@@ -47,6 +47,8 @@ class Recording:
     """Names of the sources in the run file; tells a run stuck in one domain from a run that has only one."""
     health: tuple[Finding, ...] = ()
     """Findings on the training loss itself, from `monitors.py`."""
+    grading: str = NO_GRADES
+    """What readers say of the window, from `grading/`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +64,7 @@ class Checks:
     breadth: Breadth
     """Domains of the window."""
     grading: str
-    """What people outside the project say; none are recorded so far."""
+    """What people outside the project say, as one line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +177,7 @@ def run_checks(samples: Sequence[Sample], recording: Recording, *, gate: Gate) -
             for sample in samples
         ),
         breadth=measure_breadth(samples, is_alone=max(len(domains), len(recording.sources)) < 2),
-        grading=NO_GRADES,
+        grading=recording.grading,
     )
 
 

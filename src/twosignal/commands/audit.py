@@ -1,10 +1,16 @@
 """`twosignal audit RUN`: takes a run, gives the five-check sample audit and every finding."""
 
 from argparse import Namespace
+from dataclasses import replace
+
+import numpy as np
 
 from twosignal.audits.copying.exposure import EXPOSURE, read_finding
+from twosignal.audits.diagnosis import diagnose
 from twosignal.audits.gate import Gate
+from twosignal.audits.grading.recorded import check_grading
 from twosignal.audits.monitors import check_steps
+from twosignal.audits.recorded import read_probe
 from twosignal.audits.render import render_text
 from twosignal.audits.report import Report, audit, default_window, read_recording
 from twosignal.commands.console import console_for, print_json
@@ -14,7 +20,7 @@ from twosignal.records.reader import Run, open_run
 
 def run(options: Namespace) -> int:
     """Run the command."""
-    report = audit_run(open_run(options.run, options.runs), steps=_window(options.steps))
+    report = audit_run(open_run(options.run, options.runs), steps=read_window(options.steps))
     if options.json:
         print_json(report.as_dict())
     else:
@@ -36,15 +42,20 @@ def audit_run(run: Run, *, steps: tuple[int, int] | None = None) -> Report:
         gradient_norms=rows["gradient_norm"],
         random_chance=chance,
     )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        losses = rows["loss_sum"] / rows["targets"]
+    probes = [(event.step, event.body) for event in run.probes()]
+    curve = diagnose(rows["step"], losses, probes=[read_probe(*one) for one in probes], random_chance=chance)
     told = [read_finding(event.body) for event in run.events("finding")]
     recording = read_recording(
         run.id,
         [(event.step, event.body) for event in run.samples()],
-        probes=[(event.step, event.body) for event in run.probes()],
+        probes=probes,
         sources=list(run.config.get("sources", {})),
-        health=[*health, *(finding for finding in told if finding.id == EXPOSURE)],
+        health=[*health, *curve, *(finding for finding in told if finding.id == EXPOSURE)],
     )
     gate = Gate(
+        rule=gate_table.get("rule", "default"),
         threshold=gate_table.get("threshold", 30.0),
         patience=gate_table.get("patience", 5),
         random_chance=chance,
@@ -52,10 +63,16 @@ def audit_run(run: Run, *, steps: tuple[int, int] | None = None) -> Report:
     )
     first, last = steps or default_window(recording)
     end = max(first, run.last_step)
-    return audit(recording, gate, steps=(first, min(last, end) if steps else end))
+    window = (first, min(last, end) if steps else end)
+    grading = check_grading(run, window)
+    if grading is not None:
+        health = (*recording.health, *grading.findings)
+        recording = replace(recording, grading=grading.line, health=health)
+    return audit(recording, gate, steps=window)
 
 
-def _window(text: str | None) -> tuple[int, int] | None:
+def read_window(text: str | None) -> tuple[int, int] | None:
+    """Return first and last step of A:B; None without a text. Raises InputError where it looks otherwise."""
     if text is None:
         return None
     first, colon, last = text.partition(":")

@@ -182,6 +182,7 @@ def _running(setup: Setup, writer: RunWriter, *, console: Console) -> Running:
         mover=setup.mover(),
         rate=setup.learning_rate(),
         gate=Gate(
+            rule=config.gate.rule,
             threshold=config.gate.threshold,
             patience=config.gate.patience,
             random_chance=setup.random_chance,
