@@ -65,6 +65,7 @@ def test_a_read_only_disk_is_one_sentence(run_file: Path, command: Command, disk
     assert "choose another with --runs" in sentence
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_when_a_full_disk_has_room_again(
     run_file: Path, toy: Toy, command: Command, disk: Disk
 ) -> None:

@@ -98,6 +98,7 @@ def test_a_run_that_says_the_same_again_and_again_is_halted(run_file: Path, comm
     assert "The checkpoint with the lowest held-out loss is step-0000000" in sentence
 
 
+@pytest.mark.slow
 def test_a_halted_run_is_halted_again_when_it_goes_on(run_file: Path, command: Command) -> None:
     options = [*settings(samples__tokens=2, run__steps=160), *RECKLESS]
     assert train(command, run_file, *options).code == 3
@@ -110,6 +111,7 @@ def test_a_halted_run_is_halted_again_when_it_goes_on(run_file: Path, command: C
     assert Run(path=path).state == "halted"
 
 
+@pytest.mark.slow
 def test_a_gate_that_only_notes_lets_the_run_go_on(run_file: Path, command: Command) -> None:
     options = [*settings(run__steps=60, gate__action="note", samples__tokens=2), *RECKLESS]
     ended = train(command, run_file, *options)

@@ -93,6 +93,7 @@ def assert_equal(command: Command, path: Path, undisturbed: Path) -> None:
     assert json.loads(ended.out) == {"equal": True, "first_difference": None}
 
 
+@pytest.mark.slow
 def test_a_run_killed_three_times_ends_as_if_nothing_had_happened(
     run_file: Path, toy: Toy, command: Command
 ) -> None:
@@ -317,6 +318,7 @@ def with_dropout(run_file: Path, toy: Toy) -> Path:
     return run_file
 
 
+@pytest.mark.slow
 def test_a_killed_run_with_dropout_draws_the_same_dropout(with_dropout: Path, command: Command) -> None:
     project = with_dropout.parent
     undisturbed, killed = project / "undisturbed", project / "killed"
