@@ -39,7 +39,7 @@ What each check asks:
 
 | check | of a foreign trainer |
 |---|---|
-| S1 | of canaries sent through its preparation, packing and collator: are answers learned whole, to their ends, and nothing else |
+| S1 | of canaries sent through its preparation, packing and collator: are answers learned to their ends, and nothing else |
 | S2 | of its real rows, read back from their ids: the same, label by label |
 | S3 | does each answer stand behind the prompt that the tokenizer's own template makes; is the beginning of a text doubled |
 | S4 | targets lost between the data and the batches: refused above 2% |
