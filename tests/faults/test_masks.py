@@ -69,6 +69,11 @@ def test_the_end_of_turn_stands_outside(tmp_path: Path) -> Receipt:
     return proof_of(sites.chatml(answer), tmp_path)
 
 
+@fault("A4", "wrong-targets", "S8")
+def test_the_template_ends_no_answer_at_all(tmp_path: Path) -> Receipt:
+    return proof_of(sites.chatml(MARKED + "{{ message['content'] }}" + CLOSED + "{{ '\n' }}"), tmp_path)
+
+
 @fault("A5", "wrong-targets", "S1", "S2", "S8")
 def test_padding_masked_by_the_id_of_the_end_of_turn(tmp_path: Path) -> Receipt:
     theirs = sites.tokenizer(pad="<|im_end|>")
