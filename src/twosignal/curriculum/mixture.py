@@ -1,54 +1,6 @@
-"""The mix of sources: takes a policy and row counts, gives each source's share of rows and the source of every next row."""
+"""The mix of sources: takes each source's share of the rows, gives the source of every next row."""
 
 from collections.abc import Mapping
-
-from twosignal.config import Config
-from twosignal.errors import ConfigError
-
-
-def shares(config: Config, num_rows: Mapping[str, int]) -> dict[str, float]:
-    """Return each source's share of rows under the policy, floors applied; shares sum to 1.
-
-    Raises ConfigError when floors sum above 1 or policy "fixed" lacks weights.
-    """
-    floors = {name: config.sources[name].floor for name in num_rows}
-    if sum(floors.values()) > 1 + 1e-9:
-        message = "the floors of all sources together exceed the whole"
-        raise ConfigError(
-            message, where="[sources]", found=f"sum {sum(floors.values()):.2f}", expected="at most 1"
-        )
-    return _lift(_weights(config, num_rows), floors)
-
-
-def _weights(config: Config, num_rows: Mapping[str, int]) -> dict[str, float]:
-    policy = config.curriculum.policy
-    if policy == "uniform":
-        raw = dict.fromkeys(num_rows, 1.0)
-    elif policy == "fixed":
-        raw = {name: config.sources[name].weight or 0.0 for name in num_rows}
-        if not sum(raw.values()):
-            message = 'policy "fixed" needs a weight above 0 for at least one source'
-            raise ConfigError(message, where="[curriculum]", remedy="Add weight = ... to [sources.NAME].")
-    else:
-        raw = {name: float(rows) for name, rows in num_rows.items()}
-    whole = sum(raw.values()) or 1.0
-    return {name: weight / whole for name, weight in raw.items()}
-
-
-def _lift(weights: dict[str, float], floors: Mapping[str, float]) -> dict[str, float]:
-    """Raise sources to their floors and shrink the others alike, until none stands below its floor."""
-    lifted: set[str] = set()
-    while True:
-        free = 1 - sum(floors[name] for name in lifted)
-        rest = sum(weight for name, weight in weights.items() if name not in lifted)
-        scaled = {
-            name: floors[name] if name in lifted else (weight * free / rest if rest else 0.0)
-            for name, weight in weights.items()
-        }
-        below = {name for name, share in scaled.items() if share < floors[name] - 1e-12}
-        if not below:
-            return scaled
-        lifted |= below
 
 
 class Mixer:
@@ -62,11 +14,17 @@ class Mixer:
         self.shares = dict(source_shares)
         self.credit = dict.fromkeys(source_shares, 0.0)
 
+    def turn(self, source_shares: Mapping[str, float]) -> None:
+        """Go on by other shares of the same sources; one without a share loses its credit, so that it is not drawn again."""
+        self.shares = {name: source_shares[name] for name in self.shares}
+        self.credit = {name: owed if self.shares[name] else 0.0 for name, owed in self.credit.items()}
+
     def choose(self) -> str:
-        """Return the source of the next row."""
+        """Return the source of the next row; never one without a share."""
         for name, share in self.shares.items():
             self.credit[name] += share
-        chosen = max(self.credit, key=lambda name: self.credit[name])
+        drawable = [name for name, share in self.shares.items() if share > 0]
+        chosen = max(drawable, key=lambda name: self.credit[name])
         self.credit[chosen] -= 1.0
         return chosen
 
@@ -75,4 +33,4 @@ class Mixer:
         if set(credit) != set(self.shares):
             message = f"mixer state is for {sorted(credit)}, the run has {sorted(self.shares)}"
             raise ValueError(message)
-        self.credit = dict(credit)
+        self.credit = {name: credit[name] for name in self.shares}

@@ -1,0 +1,1 @@
+"""A small world and a small network for benchmarks of the curriculum."""
