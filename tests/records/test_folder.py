@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from twosignal.errors import RunError, StorageError
+from twosignal.records.alive import is_alive
 from twosignal.records.folder import (
     Heartbeat,
     append_session,
-    is_alive,
     read_heartbeat,
     read_sessions,
     write_heartbeat,

@@ -1,5 +1,6 @@
 """Tests of the crash rule: takes kills at every write and every byte, gives the records of an undisturbed run."""
 
+import json
 import os
 import shutil
 import signal
@@ -187,3 +188,28 @@ def wait_for_a_run(runs_dir: Path) -> None:
             return
         time.sleep(0.02)
     pytest.fail("the toy trainer did not start")
+
+
+@pytest.mark.slow
+def test_200_kills_show_no_torn_record_and_lose_no_step_that_was_told(tmp_path: Path) -> None:
+    script = Path(__file__).with_name("kill_trial.py")
+    done = subprocess.run(
+        [sys.executable, script, tmp_path, "200", "0.05"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["kills"], found["attempts"]) == (200, 0)
+    assert found["steps"] > 20
+    assert found["polls"] > 200
+
+
+def test_readers_see_whole_records_while_a_run_is_written(tmp_path: Path) -> None:
+    script = Path(__file__).with_name("kill_trial.py")
+    writer = subprocess.Popen([sys.executable, toy_trainer.__file__, str(tmp_path), "160", "0"])
+    reader = subprocess.run(
+        [sys.executable, script, tmp_path, "watch"], capture_output=True, text=True, check=False
+    )
+    assert writer.wait() == 0
+    assert reader.returncode == 0, reader.stderr
+    found = json.loads(reader.stdout)
+    assert (found["steps"], found["looks"] > 1) == (160, True)

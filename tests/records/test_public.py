@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from twosignal.records.columns import Rows, read_rows, source_column
+from twosignal.records.curve import MAX_POINTS, LossCurve
 from twosignal.records.events import Event
-from twosignal.records.public import thin, write_public
-from twosignal.records.writer import RunWriter
+from twosignal.records.public import PublicFiles, write_public
+from twosignal.records.writer import BEGINNING, RunWriter
 
 from .toy_trainer import COLUMNS, NOW
 
@@ -56,6 +58,9 @@ def test_loss_json_holds_the_contract(writer: RunWriter) -> None:
         "ppl",
         "bits_per_byte",
         "random_chance",
+        "probe",
+        "mix_adjusted",
+        "mix",
         "by_source",
         "points",
     ]
@@ -130,24 +135,77 @@ def test_only_the_newest_500_samples_are_published(writer: RunWriter) -> None:
     assert (len(samples), samples[0]["step"], samples[-1]["step"]) == (500, 502, 3)
 
 
+def rows_of(losses: list[float] | np.ndarray[Any, Any]) -> Rows:
+    """Rows of one target each, numbered from 1, every third of them of the books."""
+    dtype = [("step", "<i8"), *((column.name, column.dtype) for column in COLUMNS)]
+    rows = np.zeros(len(losses), dtype=dtype)
+    rows["step"], rows["targets"], rows["bytes"] = np.arange(1, len(losses) + 1), 1, 3
+    rows["loss_sum"] = losses
+    books = rows["step"] % 3 == 0
+    rows[source_column("targets", "books")] = books
+    rows[source_column("tokens", "books")] = 2 * books
+    rows[source_column("loss_sum", "books")] = np.where(books, losses, 0)
+    return rows
+
+
+def drawn(losses: list[float] | np.ndarray[Any, Any], *, by: int | None = None) -> dict[str, Any]:
+    """What a curve reports, fed `by` rows at a time."""
+    curve, rows = LossCurve(["books"]), rows_of(losses)
+    for first in range(0, len(rows), by or max(1, len(rows))):
+        curve.feed(rows[first : first + (by or len(rows))])
+    return curve.report()
+
+
 def test_a_spike_of_one_step_survives_thinning() -> None:
     losses = np.full(123_456, 3.0)
     losses[77_777], losses[99_999], losses[55_555] = 50.0, 0.5, math.nan
-    shown = thin(losses)
-    assert len(shown) <= 2000
-    assert {0, 55_555, 77_777, 99_999, 123_455} <= set(shown.tolist())
+    report = drawn(losses)
+    points = report["points"]
+    assert len(points) <= MAX_POINTS
+    assert {1, 55_556, 77_778, 100_000, 123_456} <= {step for step, *_ in points}
+    assert [step for step, *_ in points] == sorted({step for step, *_ in points})
 
 
-@settings(max_examples=40, deadline=None)
-@given(st.lists(st.floats(), max_size=120))
-def test_thinning_keeps_order_and_extremes(values: list[float]) -> None:
-    shown = thin(values, limit=20).tolist()
-    assert len(shown) <= 20
-    assert shown == sorted(set(shown))
-    finite = [value for value in values if math.isfinite(value)]
-    if finite and len(finite) == len(values):
-        assert {min(finite), max(finite)} <= {values[index] for index in shown}
+def test_a_curve_does_not_depend_on_how_its_rows_came() -> None:
+    losses = np.random.default_rng(7).normal(3, 1, size=9_001)
+    losses[[0, 4_000, 9_000]] = math.nan, 77.0, math.inf
+    expected = drawn(losses)
+    for by in (7, 37, 2_500):
+        assert repr(drawn(losses, by=by)) == repr(expected)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(MAX_POINTS, 3 * MAX_POINTS), st.integers(0, 2**32 - 1))
+def test_thinning_keeps_first_last_lowest_and_highest(count: int, seed: int) -> None:
+    losses = np.random.default_rng(seed).normal(size=count)
+    points = drawn(losses)["points"]
+    assert len(points) <= MAX_POINTS
+    shown = [loss for _, loss, _ in points]
+    assert {min(losses), max(losses)} <= set(shown)
+    assert (shown[0], shown[-1]) == (losses[0], losses[-1])
 
 
 def test_few_values_are_all_kept() -> None:
-    assert thin([3.0, 2.0, 1.0], limit=3).tolist() == [0, 1, 2]
+    assert [loss for _, loss, _ in drawn(np.arange(2_000.0))["points"]] == list(range(2_000))
+    assert drawn([])["points"] == []
+
+
+def test_files_brought_up_to_date_are_those_written_anew(writer: RunWriter) -> None:
+    files, sample = PublicFiles(writer.path), {"prompt": "", "text": "t", "source": "books", "loss": 1.0}
+    told = [writer.path / name for name in ("loss.json", "samples.json")]
+    place = BEGINNING
+    for number in range(1, 30):
+        if number == 3:
+            start(writer)
+        if number == 20:
+            writer.rewind(place, replay=False)
+        step(writer, number if number < 20 else number - 5, 16.0 / number, books=number % 2)
+        if number % 4 == 0:
+            writer.append(Event(kind="sample", step=number, body={**sample, "text": str(number)}))
+        if number == 14:
+            place = writer.cursor()
+        files.write()
+        brought = [path.read_bytes() for path in told]
+        write_public(writer.path)
+        assert [path.read_bytes() for path in told] == brought
+    assert read_rows(writer.path / "steps/learning.bin")["attempt"].tolist() == [0] * 19 + [1] * 10

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from twosignal.errors import RunError, StorageError
-from twosignal.records.storage import FolderLock, append_record, write_atomic, write_json_atomic
+from twosignal.records.lock import FolderLock
+from twosignal.records.storage import append_record, write_atomic, write_json_atomic
 
 
 def opened(path: Path) -> int:
@@ -89,7 +90,7 @@ def test_a_child_that_outlives_its_killed_parent_does_not_hold_the_lock(tmp_path
     script = (
         "import os, signal, sys, time\n"
         "from pathlib import Path\n"
-        "from twosignal.records.storage import FolderLock\n"
+        "from twosignal.records.lock import FolderLock\n"
         "lock = FolderLock(Path(sys.argv[1]))\n"
         "child = os.fork()\n"
         "if child == 0:\n"

@@ -63,7 +63,7 @@ def resume(writer: RunWriter, steps: int, seed: int) -> tuple[int, int]:
         writer.append(Event(kind="start", step=0, body=body))
         return seed, 0
     saved = json.loads((checkpoints[-1] / "state.json").read_text())
-    writer.rewind(saved["cursor"])
+    writer.rewind(saved["records"])
     tell_checkpoint(writer, saved["step"])
     return saved["state"], saved["step"]
 
@@ -92,7 +92,8 @@ def save(run: Path, step: int, state: int, cursor: Cursor) -> None:
     folder = run / "checkpoints" / f"step-{step:08d}"
     partial = folder.with_name(f".{folder.name}.partial")
     partial.mkdir(exist_ok=True)
-    (partial / "state.json").write_text(json.dumps({"step": step, "state": state, "cursor": cursor}))
+    saved = {"step": step, "state": state, "records": cursor, "files": {}}
+    (partial / "state.json").write_text(json.dumps(saved))
     if not folder.exists():
         partial.rename(folder)
 

@@ -8,7 +8,7 @@ kill leaves at most a torn last row, which reading ignores and opening for writi
 import json
 import os
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from twosignal.errors import RunError
-from twosignal.records.storage import append_record, storage_error
+from twosignal.records.room import storage_error
+from twosignal.records.storage import append_record
 from twosignal.records.values import compact
 
 Rows = npt.NDArray[np.void]
@@ -26,6 +27,7 @@ Rows = npt.NDArray[np.void]
 MAGIC: Final = "columns"
 VERSION: Final = 1
 _ALIGNMENT: Final = 64
+_LONGEST_HEADER: Final = 1 << 24
 _FORMATS: Final[Mapping[str, str]] = {"<f8": "d", "<f4": "f", "<i8": "q", "<i4": "i", "<u4": "I", "<u8": "Q"}
 
 
@@ -133,17 +135,31 @@ def read_header(path: Path) -> ColumnHeader:
     """Read the first line; raise RunError when the file is missing or not of this format."""
     try:
         with path.open("rb") as file:
-            line = file.readline()
+            line = file.readline(_LONGEST_HEADER)
         header: Any = json.loads(line)
-        columns = tuple(Column(name=name, dtype=dtype, unit=unit) for name, dtype, unit in header["columns"])
-        known = header["twosignal"] == MAGIC and header["version"] == VERSION
+        version = header["version"] if header["twosignal"] == MAGIC else None
+        if isinstance(version, int) and version in READERS:
+            return ColumnHeader(READERS[version](header), len(line))
     except (OSError, ValueError, KeyError, TypeError) as error:
         message = "the numbers of the run cannot be read"
         raise RunError(message, where=str(path), found=str(error), expected="a header line") from error
-    if not known:
-        message = "the numbers of the run are of a format this version of twosignal does not know"
-        raise RunError(message, where=str(path), found=f"version {header['version']}")
-    return ColumnHeader(columns, len(line))
+    message = "the numbers of the run are of a format this version of twosignal does not know"
+    known = ", ".join(map(str, READERS))
+    raise RunError(
+        message,
+        where=str(path),
+        found=f"version {version}",
+        expected=f"version {known}",
+        remedy="Read it with the version of twosignal that wrote it.",
+    )
+
+
+def _columns_1(header: Mapping[str, Any]) -> tuple[Column, ...]:
+    return tuple(Column(name=name, dtype=dtype, unit=unit) for name, dtype, unit in header["columns"])
+
+
+READERS: Final[Mapping[int, Callable[[Mapping[str, Any]], tuple[Column, ...]]]] = {1: _columns_1}
+"""Reads the header of every format there ever was; files of the newest are written."""
 
 
 def read_rows(path: Path) -> Rows:
@@ -177,6 +193,8 @@ class ColumnFile:
             raise storage_error(path, error) from error
         self.num_rows = whole
         """Rows in the file."""
+        self.pack_row = self._row.pack
+        """Makes a row as `pack` does, with struct's own words for what does not fit."""
 
     def pack(self, values: Iterable[float]) -> bytes:
         """Return the row of `values`, one per column; raise ValueError naming a value that does not fit."""

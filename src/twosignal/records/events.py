@@ -6,7 +6,7 @@ chain, on any day and machine, and the last hash is the run's fingerprint.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple, get_args
 
@@ -141,3 +141,7 @@ def decode_event(record: Mapping[str, Json]) -> Event:
     body = {name: decode(value) for name, value in record.items() if name not in _RESERVED}
     timed = {name: decode(value) for name, value in clock.items()}
     return Event(kind=kind, step=step, attempt=attempt, body=body, clock=timed)  # type: ignore[arg-type]
+
+
+DECODERS: Final[Mapping[int, Callable[[Mapping[str, Json]], Event]]] = {1: decode_event}
+"""Reads the lines of every format there ever was; lines of the newest are written."""

@@ -18,14 +18,9 @@ from typing import Any, Final, Literal, NamedTuple
 from twosignal.errors import RunError, StorageError
 from twosignal.records.columns import CLOCK_COLUMNS, KEY_COLUMNS, Column, check_learning, header_bytes
 from twosignal.records.journal import HEADER_LINE
-from twosignal.records.storage import (
-    FolderLock,
-    append_record,
-    storage_error,
-    sync_folder,
-    write_durable,
-    write_json_atomic,
-)
+from twosignal.records.lock import NO_LOCKS, FolderLock
+from twosignal.records.room import storage_error
+from twosignal.records.storage import append_record, sync_folder, write_durable, write_json_atomic
 from twosignal.records.values import Json, compact
 
 RUN_FILE: Final = "run.toml"
@@ -35,11 +30,11 @@ CLOCK: Final = "steps/clock.bin"
 CHECKPOINTS: Final = "checkpoints"
 SESSIONS: Final = "sessions.jsonl"
 HEARTBEAT: Final = "heartbeat.json"
+KEEP: Final = "keep"
+"""Mark of a run that is to be kept whole: nothing in it is thinned out."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _PARTIAL = re.compile(rf"\.{_NAME.pattern}-\d{{8}}-\d{{6}}-[0-9a-f]{{6}}\.partial")
-_STALE_SECONDS: Final = 120.0
-"""A heartbeat older than this belongs to a process that is gone; the caller writes one every few seconds."""
 
 Pulse = Literal["running", "finished", "halted", "refused", "interrupted", "failed"]
 
@@ -92,6 +87,7 @@ def make_folder(
         lock = _begin(partial)
         _fill(partial, contents)
         partial.rename(final)
+        lock.moved(final)
         sync_folder(runs_dir)
     except OSError as error:
         raise storage_error(final, error) from error
@@ -104,20 +100,30 @@ def _begin(partial: Path) -> FolderLock:
     """Make a hidden folder and lock it, after removing those that killed processes left behind.
 
     The folder above is locked meanwhile: between the making and the locking of a folder nobody may take it for a
-    killed process's.
+    killed process's. Where the file system has no locks nothing is removed.
     """
     runs_dir = partial.parent
     runs_dir.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(runs_dir, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        for path in runs_dir.iterdir():
-            if _PARTIAL.fullmatch(path.name):
-                _sweep(path)
+        leftovers = [path for path in runs_dir.iterdir() if _PARTIAL.fullmatch(path.name)]
+        for path in leftovers if _is_held(descriptor) else ():
+            _sweep(path)
         partial.mkdir()
         return FolderLock(partial)
     finally:
         os.close(descriptor)
+
+
+def _is_held(descriptor: int) -> bool:
+    """Wait for the lock of an open folder; return whether this file system has locks."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    except OSError as error:
+        if error.errno in NO_LOCKS:
+            return False
+        raise
+    return True
 
 
 def _sweep(partial: Path) -> None:
@@ -197,21 +203,18 @@ def read_sessions(folder: Path) -> list[dict[str, Any]]:
     return [session for session in sessions if isinstance(session, dict)]
 
 
-def is_alive(folder: Path, beat: Heartbeat) -> bool:
-    """Return whether the process behind a heartbeat still runs, as far as can be told.
+def is_kept(folder: Path) -> bool:
+    """Return whether a run is marked to be kept whole."""
+    return (folder / KEEP).exists()
 
-    On the machine that writes the run, the process is looked for; from elsewhere only the age counts.
-    """
-    if time.time() - beat.time > _STALE_SECONDS:
-        return False
-    newest: dict[str, Any] = (read_sessions(folder) or [{}])[-1]
-    pid = newest.get("pid")
-    if newest.get("host") != socket.gethostname() or not isinstance(pid, int):
-        return True
+
+def mark_kept(folder: Path, *, kept: bool) -> None:
+    """Set the mark of a run that is to be kept whole, or take it away; raise StorageError."""
+    path = folder / KEEP
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+        if kept:
+            path.touch()
+        else:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise storage_error(path, error) from error

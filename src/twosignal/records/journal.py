@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from twosignal.errors import RunError
-from twosignal.records.events import FIRST_HASH, HEADER, VERSION, Event, chain_hash, decode_event
+from twosignal.records.events import DECODERS, FIRST_HASH, HEADER, VERSION, Event, chain_hash
 from twosignal.records.lineage import Fork, Segment
 from twosignal.records.values import Json, compact
 
@@ -30,6 +30,8 @@ class Journal:
     """Where attempts left their parents, in order."""
     num_bytes: int
     """Bytes of the file up to the end of the last whole line."""
+    version: int = VERSION
+    """Format of the lines."""
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -44,8 +46,8 @@ class Journal:
             raise RunError(message, where=str(path), found=error.strerror or str(error)) from error
         num_bytes = data.rfind(b"\n") + 1
         header, *lines = data[:num_bytes].split(b"\n")[:-1] or [b""]
-        _check_header(header, path)
-        journal = cls(path=path, lines=lines, forks=[], num_bytes=num_bytes)
+        version = _version(header, path)
+        journal = cls(path=path, lines=lines, forks=[], num_bytes=num_bytes, version=version)
         for index, line in enumerate(lines):
             if line.startswith(_FORK):
                 journal.forks.append(journal.fork(index))
@@ -65,7 +67,7 @@ class Journal:
         """Return the event of a line; raise RunError with file and line where it is damaged."""
         record = self.record(index)
         try:
-            return decode_event(record)
+            return DECODERS[self.version](record)
         except (KeyError, TypeError, ValueError) as error:
             raise self.damaged(index, str(error)) from error
 
@@ -137,13 +139,25 @@ class Journal:
         )
 
 
+def lines_behind(path: Path, num_bytes: int) -> list[bytes]:
+    """Return the whole lines behind the first `num_bytes` of events.jsonl, without newlines; raise RunError."""
+    try:
+        with path.open("rb") as file:
+            file.seek(num_bytes)
+            data = file.read()
+    except OSError as error:
+        message = "the events of the run cannot be read"
+        raise RunError(message, where=str(path), found=error.strerror or str(error)) from error
+    return data.split(b"\n")[:-1]
+
+
 def _left_at(fork: Mapping[str, Json]) -> int:
     events = fork["events"]
     assert isinstance(events, int)
     return events
 
 
-def _check_header(line: bytes, path: Path) -> None:
+def _version(line: bytes, path: Path) -> int:
     try:
         header: Any = json.loads(line)
     except ValueError:
@@ -152,8 +166,10 @@ def _check_header(line: bytes, path: Path) -> None:
         message = "this is not the record of a run"
         found = repr(line[:40].decode("ascii", "replace"))
         raise RunError(message, where=f"{path}:1", found=found, expected=HEADER_LINE.decode().strip())
-    if header.get("version") != VERSION:
+    version = header.get("version")
+    if not isinstance(version, int) or version not in DECODERS:
         message = "the record is of a format this version of twosignal does not know"
         remedy = "Read it with the version of twosignal that wrote it."
-        found, expected = f"version {header.get('version')}", f"version {VERSION}"
+        found, expected = f"version {version}", f"version {', '.join(map(str, DECODERS))}"
         raise RunError(message, where=f"{path}:1", found=found, expected=expected, remedy=remedy)
+    return version

@@ -4,7 +4,6 @@ Nothing is kept between calls: every call reads the files as they stand.
 """
 
 import difflib
-import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,14 +14,15 @@ import numpy as np
 
 import twosignal.records.folder as places
 from twosignal.errors import RunError
+from twosignal.records.alive import is_alive
 from twosignal.records.columns import Rows, read_rows
 from twosignal.records.events import Event, Kind
 from twosignal.records.journal import Journal
 from twosignal.records.lineage import Fork, Segment, live_segments
+from twosignal.records.saved import saved_checkpoints
 
 State = Literal["running", "finished", "halted", "refused", "interrupted", "failed", "stopped"]
 
-_CHECKPOINT: Final = re.compile(r"step-(\d{8,})")
 _STEP_BITS: Final = 40
 """A step and its attempt are joined into one integer to look rows up; steps stay below 2**40."""
 
@@ -130,11 +130,7 @@ class Run:
 
     def checkpoints(self) -> list[Path]:
         """Return the checkpoint folders, oldest first; one still being written has another name."""
-        folder = self.path / places.CHECKPOINTS
-        found = [
-            (match, path) for path in folder.glob("step-*") if (match := _CHECKPOINT.fullmatch(path.name))
-        ]
-        return [path for match, path in sorted(found, key=lambda pair: int(pair[0][1])) if path.is_dir()]
+        return saved_checkpoints(self.path)
 
     @property
     def last_step(self) -> int:
@@ -146,7 +142,7 @@ class Run:
     def state(self) -> State:
         """What the run is doing; `stopped` when its process is gone and nothing says why."""
         beat = places.read_heartbeat(self.path)
-        if beat and (beat.state != "running" or places.is_alive(self.path, beat)):
+        if beat and (beat.state != "running" or is_alive(self.path, beat)):
             return beat.state
         end = self.snapshot().last_event("end")
         return end.text("state") if end else "stopped"  # type: ignore[return-value]

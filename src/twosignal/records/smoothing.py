@@ -43,6 +43,15 @@ class Smma:
             self.value = float(x) if last is None else (last * (self.periods - 1) + x) / self.periods
         return self.value
 
+    def extend(self, values: npt.ArrayLike) -> Series:
+        """Take in values and return the average after each, shape [values], bit for bit as `update` would.
+
+        nan before the first finite value.
+        """
+        given: list[float] = np.asarray(values, dtype=np.float64).tolist()
+        averages = [self.update(value) for value in given]
+        return np.array([math.nan if average is None else average for average in averages])
+
     def state(self) -> dict[str, float | None]:
         """Return everything the average needs to go on, as plain data."""
         return {"periods": self.periods, "value": self.value}

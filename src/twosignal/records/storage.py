@@ -1,53 +1,33 @@
-"""Writing that survives a kill: takes bytes and a place, gives files that are whole or as before, or a StorageError."""
+"""Writing that survives a kill: takes bytes and a place, gives files that are whole or as before, or a StorageError.
+
+On a full disk these wait where `room.waiting_for_room` says so.
+"""
 
 import errno
-import fcntl
+import hashlib
 import os
-import weakref
+from functools import partial
 from pathlib import Path
 
-from twosignal.errors import RunError, StorageError
+from twosignal.records.room import storage_error as storage_error
+from twosignal.records.room import tried_again, with_room
 from twosignal.records.values import compact, encode
-
-_REMEDIES = {
-    errno.ENOSPC: "Free some space on this disk, then go on with --resume auto.",
-    errno.EDQUOT: "Free some of your quota on this disk, then go on with --resume auto.",
-    errno.EROFS: "The disk is read-only: choose another folder with --runs.",
-    errno.EACCES: "Give yourself the right to write there, or choose another folder with --runs.",
-    errno.EPERM: "Give yourself the right to write there, or choose another folder with --runs.",
-}
-
-
-def storage_error(path: Path, error: OSError) -> StorageError:
-    """Return the sentence for a failed write."""
-    reason = error.strerror or str(error)
-    remedy = _REMEDIES.get(error.errno or 0, "Check the disk and the folder, then go on with --resume auto.")
-    return StorageError(f"cannot write: {reason}", where=str(path), remedy=remedy)
 
 
 def append_record(descriptor: int, data: bytes, *, path: Path) -> None:
-    """Append `data` by one system call; on a full disk leave nothing of it behind.
+    """Append `data` by one system call; on a full disk leave nothing of it behind, wait if told to, and try again.
 
     Raises StorageError.
     """
     try:
-        written = os.write(descriptor, data)
-        if written == len(data):
-            return
-        os.ftruncate(descriptor, os.fstat(descriptor).st_size - written)
+        _append_whole(descriptor, data)
     except OSError as error:
-        raise storage_error(path, error) from error
-    raise storage_error(path, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+        tried_again(partial(_append_whole, descriptor, data), error, path=path)
 
 
 def write_atomic(path: Path, data: bytes) -> None:
     """Replace `path` so that a reader sees the old content or the new, never a part; raise StorageError."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_bytes(data)
-        partial.replace(path)
-    except OSError as error:
-        raise storage_error(path, error) from error
+    with_room(partial(_replace, path, data), path=path)
 
 
 def write_json_atomic(path: Path, value: object) -> None:
@@ -72,43 +52,20 @@ def sync_folder(path: Path) -> None:
         os.close(descriptor)
 
 
-class FolderLock:
-    """The right to write to a run folder: held by one process at a time, and released when it dies."""
-
-    def __init__(self, folder: Path) -> None:
-        """Take the lock; raise RunError when another writer holds it."""
-        path = folder / ".lock"
-        self.descriptor = -1
-        try:
-            self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except OSError as error:
-            raise storage_error(path, error) from error
-        try:
-            fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            self.release()
-            message = "another process is writing to this run"
-            remedy = "Wait until it has ended, or stop it."
-            raise RunError(message, where=str(folder), remedy=remedy) from error
-        _HELD.add(self)
-
-    def release(self) -> None:
-        """Give the lock back; harmless when it was given back before."""
-        if self.descriptor >= 0:
-            os.close(self.descriptor)
-            self.descriptor = -1
-
-    def __del__(self) -> None:
-        self.release()
+def file_hash(path: Path) -> str:
+    """Return 32 hex digits of a file's content: blake2b, as the files of a checkpoint are listed with."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
-_HELD: "weakref.WeakSet[FolderLock]" = weakref.WeakSet()
+def _replace(path: Path, data: bytes) -> None:
+    hidden = path.with_name(f".{path.name}.partial")
+    hidden.write_bytes(data)
+    hidden.replace(path)
 
 
-def _forget_locks() -> None:
-    """Close a forked child's copies: a worker that outlives its killed parent must not keep the run locked."""
-    for lock in _HELD:
-        lock.release()
-
-
-os.register_at_fork(after_in_child=_forget_locks)
+def _append_whole(descriptor: int, data: bytes) -> None:
+    written = os.write(descriptor, data)
+    if written != len(data):
+        os.ftruncate(descriptor, os.fstat(descriptor).st_size - written)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -27,16 +27,19 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from operator import itemgetter
 from pathlib import Path
 from typing import Final, Self, TypedDict
 
 import twosignal.records.folder as places
 from twosignal.errors import RunError, TwosignalError
 from twosignal.records.columns import CLOCK_COLUMNS, KEY_COLUMNS, Column, ColumnFile, read_rows
-from twosignal.records.events import FIRST_HASH, Event, chain, encode_event
+from twosignal.records.events import FIRST_HASH, VERSION, Event, chain, encode_event
 from twosignal.records.journal import Journal
 from twosignal.records.lineage import Fork, Segment, live_segments
-from twosignal.records.storage import FolderLock, append_record, storage_error
+from twosignal.records.lock import FolderLock
+from twosignal.records.room import storage_error
+from twosignal.records.storage import append_record
 
 
 class Cursor(TypedDict):
@@ -69,13 +72,16 @@ class RunWriter:
         self._lock = lock
         self._closed = False
         journal = Journal.read(path / places.EVENTS)
+        if journal.version != VERSION:
+            message = f"the records are of version {journal.version} of the format, which is read but no longer written"
+            raise RunError(message, where=str(path), remedy="Start a new run from its newest checkpoint.")
         self._events_path = journal.path
         self._events = _open_lines(journal)
         self._hashes = [journal.hash_after(i + 1) for i in range(len(journal.lines))]
         self._forks = journal.forks
         self._learning = ColumnFile(path / places.LEARNING)
         self._clock = ColumnFile(path / places.CLOCK)
-        self._learning_names = self._learning.names[len(KEY_COLUMNS) :]
+        self._learning_numbers = _Ordered(self._learning.names[len(KEY_COLUMNS) :])
         self._told_clocks: set[tuple[int, int]] = set()
         live = self._live_segments()
         self._segments = live[-1:]
@@ -146,9 +152,10 @@ class RunWriter:
         if step <= self._last_step:
             message = f"step {step} after step {self._last_step}: steps of an attempt rise"
             raise ValueError(message)
-        numbers = _ordered(self._learning_names, learning)
-        timing = _ordered(_CLOCK_NAMES, clock)
-        self._pass_fork()
+        numbers = self._learning_numbers(learning)
+        timing = _CLOCK_NUMBERS(clock)
+        if len(self._segments) > 1:
+            self._pass_fork()
         row = self._learning.pack((step, self.attempt, *numbers))
         if self._rows_at < self._learning.num_rows and not self._is_told(row):
             self._diverge(step)
@@ -196,7 +203,11 @@ class RunWriter:
         places.append_session(self.path, versions=versions, resumed_from=resumed_from)
 
     def heartbeat(self, *, state: places.Pulse, gate_step: int | None = None) -> None:
-        """Say that the run is alive, or how it stopped; every few seconds is enough. Raises StorageError."""
+        """Say that the run is alive, or how it stopped; every few seconds is enough.
+
+        Raises StorageError, and RunError when another process has taken the run over.
+        """
+        self._lock.renew()
         places.write_heartbeat(self.path, step=self._last_step, state=state, gate_step=gate_step)
 
     def flush(self) -> None:
@@ -292,7 +303,27 @@ class RunWriter:
         )
 
 
-_CLOCK_NAMES: Final = tuple(column.name for column in CLOCK_COLUMNS)
+class _Ordered:
+    """The numbers of a step in the order of its columns."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = names
+        self._pick = itemgetter(*names)
+
+    def __call__(self, numbers: Mapping[str, float]) -> tuple[float, ...]:
+        """Return the numbers; raise ValueError when their names are not those of the columns."""
+        try:
+            ordered: tuple[float, ...] = self._pick(numbers)
+        except KeyError as error:
+            message = f"the step's numbers lack {error}"
+            raise ValueError(message) from error
+        if len(numbers) != len(self._names):
+            message = f"the run has no column {sorted(set(numbers) - set(self._names))[0]!r}"
+            raise ValueError(message)
+        return ordered
+
+
+_CLOCK_NUMBERS: Final = _Ordered([column.name for column in CLOCK_COLUMNS])
 
 
 def _open_lines(journal: Journal) -> int:
@@ -303,19 +334,6 @@ def _open_lines(journal: Journal) -> int:
     except OSError as error:
         raise storage_error(journal.path, error) from error
     return descriptor
-
-
-def _ordered(names: Sequence[str], numbers: Mapping[str, float]) -> list[float]:
-    """Return the numbers in the order of `names`; raise ValueError when the names are not the same."""
-    try:
-        ordered = [numbers[name] for name in names]
-    except KeyError as error:
-        message = f"the step's numbers lack {error}"
-        raise ValueError(message) from error
-    if len(numbers) != len(names):
-        message = f"the run has no column {sorted(set(numbers) - set(names))[0]!r}"
-        raise ValueError(message)
-    return ordered
 
 
 def _holds(segment: Segment, cursor: Cursor) -> bool:
