@@ -127,3 +127,9 @@ def test_what_is_not_finite_is_left_out() -> None:
     assert diagnose([1, 2, 3], [math.nan] * 3) == ()
     assert diagnose([], []) == ()
     assert diagnose([0], [9.0]) == ()
+
+
+def test_nothing_is_said_of_thirty_steps_however_they_go() -> None:
+    losses = [5.0] * 30
+    assert diagnose(range(1, 31), losses, random_chance=0.1) == ()
+    assert [one.id for one in diagnose(range(10, 310, 10), losses, random_chance=0.1)] == ["above-chance"]

@@ -66,7 +66,7 @@ def test_the_default_window_is_700_steps_or_8_samplings_whichever_is_more() -> N
 
 def test_a_run_without_samples_says_so() -> None:
     report = audit(recording([], [(100, {"loss": 5.0})]), Gate())
-    assert report.steps == (100, 100)
+    assert report.steps == (0, 100)
     assert [finding.id for finding in report.findings] == ["no-samples"]
     assert report.verdict.kind == "continue"
     assert "no-samples" in report.verdict.reason

@@ -2,14 +2,20 @@
 
 import math
 
+import pytest
+
+from tests.audits.conftest import HEALTHY
 from twosignal.audits.coherence import CoherenceScore
+from twosignal.audits.degeneration import score
 from twosignal.audits.recorded import Sample
 from twosignal.audits.sample_audit import (
+    action_of,
     check_text,
     count_tiers,
     is_repetitive,
     text_findings,
     tier_findings,
+    worth_reading,
 )
 
 LOOP = "region " * 140
@@ -53,6 +59,45 @@ def test_a_text_carries_its_tier_action_and_perplexity(healthy: tuple[str, ...])
     assert check_text(at(1, "Paris.")).action == ""
 
 
+LETTERS = (
+    "wq zxk jvhq pplw qzz mnx vbq jjkw xqz lkq wvv zqk jxq ppz kwq zzx qvw jjq xkz qpl wvz kqj xzz qwv pjk "
+    * 2
+)
+
+
+@pytest.mark.parametrize(
+    ("loss", "text", "copied", "action"),
+    [
+        (0.40, HEALTHY[0], None, "ACCEPT"),
+        (1.30, HEALTHY[0], None, "ACCEPT_WITH_NOTE"),
+        (0.10, HEALTHY[0], None, "INVESTIGATE"),
+        (0.10, HEALTHY[0], "predictable", "ACCEPT_WITH_NOTE"),
+        (0.10, "Paris.", None, "ACCEPT_WITH_NOTE"),
+        (0.10, LOOP, None, "INVESTIGATE"),
+        (1.94, HEALTHY[0], "memorized", "INVESTIGATE"),  # a copy whatever its loss
+        (1.94, LETTERS, None, "INVESTIGATE"),  # the loss promises sense, the text has none
+        (5.00, LETTERS, None, "ACCEPT_WITH_NOTE"),  # both say that the model is young
+        (9.50, HEALTHY[0], None, "INVESTIGATE"),
+        (math.nan, HEALTHY[0], None, "INVESTIGATE"),
+        (None, LETTERS, None, "INVESTIGATE"),
+        (None, HEALTHY[0], None, None),
+    ],
+)
+def test_what_to_do_with_a_sample(
+    loss: float | None, text: str, copied: str | None, action: str | None
+) -> None:
+    sample = Sample(step=1, text=text, loss=loss, tokens=0, copied={"verdict": copied} if copied else None)
+    assert action_of(sample, score(text), random_chance=9.0) == action
+
+
+def test_half_of_the_places_go_to_suspects_and_the_rest_to_the_newest(healthy: tuple[str, ...]) -> None:
+    texts = [check_text(at(step, LOOP if step in (1, 2, 3) else healthy[0])) for step in range(10)]
+    assert [text.step for text in worth_reading(texts, 4)] == [2, 3, 8, 9]
+    assert [text.step for text in worth_reading(texts, 20)] == list(range(10))
+    assert [text.step for text in worth_reading(texts, 1)] == [9]
+    assert worth_reading([], 4) == []
+
+
 def test_the_exercise_with_a_total_of_45_is_repetitive_though_not_low() -> None:
     score = CoherenceScore(bigram=12, trigram=8, english=18, character=7)
     assert score.total == 45
@@ -66,7 +111,9 @@ def test_mostly_repetitive_texts_are_an_alarm(healthy: tuple[str, ...]) -> None:
     findings = text_findings([*texts, check_text(at(3, healthy[0]))])
     assert [(finding.id, finding.severity) for finding in findings] == [("repetitive-texts", "alarm")]
     assert findings[0].steps == (1, 2)
-    assert text_findings([texts[0], check_text(at(3, healthy[0])), check_text(at(4, healthy[1]))]) == ()
+    few = text_findings([texts[0], check_text(at(3, healthy[0])), check_text(at(4, healthy[1]))])
+    assert [(finding.id, finding.severity) for finding in few] == [("broken-texts", "warning")]
+    assert few[0].evidence["kinds"] == {"loop": 1}
 
 
 def test_low_totals_are_a_warning_that_quotes_the_worst(healthy: tuple[str, ...]) -> None:

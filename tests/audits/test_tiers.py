@@ -1,11 +1,16 @@
 """Tests of the loss tiers against the anchors and exercises of the sample audit."""
 
 import math
+from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
-from twosignal.audits.tiers import tier_of
+from twosignal.audits.tiers import TIERS, stored_tiers, tier_of, tiers_of
+from twosignal.config import TiersTable
+from twosignal.errors import ConfigError, RunError
 from twosignal.records.smoothing import perplexity
+from twosignal.runfile import load_config
 
 CHANCE = math.log(8449)
 
@@ -83,3 +88,43 @@ def test_perplexity_of_the_random_loss_is_the_vocabulary_and_never_overflows() -
     assert perplexity(CHANCE) == pytest.approx(8449)
     assert perplexity(3.43) == pytest.approx(30.88, abs=0.005)
     assert perplexity(1e6) == math.inf
+
+
+def test_the_run_file_moves_the_bounds() -> None:
+    tiers = tiers_of(TiersTable(alert=0.1, factual=0.3))
+    assert [tier.below for tier in tiers] == [0.1, 0.3, 0.9, 1.45, 2.45, 4.0, 7.0, math.inf]
+    assert tier_of(0.15, tiers=tiers).name == "factual"
+    assert tier_of(0.15).name == "ALERT"
+    assert [tier.action for tier in tiers][:4] == ["INVESTIGATE", "ACCEPT", "ACCEPT", "ACCEPT_WITH_NOTE"]
+
+
+@pytest.mark.parametrize(
+    ("bounds", "told"),
+    [
+        ({"alert": 0.5}, "factual = 0.5 must be above alert = 0.5"),
+        ({"structure": 3.0}, "structure = 3 must be above vocabulary = 4"),
+        ({"alert": 0.0}, "greater than 0"),
+        ({"structure": math.inf}, "finite"),
+        ({"alarm": 0.1}, "alarm"),
+    ],
+)
+def test_bounds_that_do_not_rise_are_refused(bounds: dict[str, float], told: str) -> None:
+    with pytest.raises(ValidationError, match=told):
+        TiersTable.model_validate(bounds)
+
+
+def test_the_sentence_of_a_run_file_names_the_table(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text(
+        '[run]\nname = "a"\n[model]\npreset = "tiny"\n[sources.a]\npath = "a.txt"\n[tiers]\nalert = 0.6\n',
+        encoding="utf-8",
+    )
+    with pytest.raises(ConfigError, match=r"\[tiers\].*factual = 0.5 must be above alert = 0.6"):
+        load_config(path)
+
+
+def test_tiers_of_a_stored_run_that_cannot_be_read_say_where() -> None:
+    assert stored_tiers({}, where="run.toml") == TIERS
+    assert stored_tiers({"tiers": {"alert": 0.1}}, where="run.toml")[0].below == 0.1
+    with pytest.raises(RunError, match="run.toml: the tiers of the run cannot be read"):
+        stored_tiers({"tiers": {"alert": 9}}, where="run.toml")

@@ -43,6 +43,20 @@ RISE_SHARE, RISE_NATS, RISE_RATIO = 0.05, 0.1, 1.1
 CHANCE_NATS = 0.5
 DROP_SHARE, DROP_RATIO, DROP_PACES = 0.25, 1.25, 3.0
 MAX_STEPS = 20
+OF_THE_CURVE = frozenset({"loss-spike", "plateau", "divergence", "above-chance", "memorization-drop"})
+"""Everything `diagnose` finds."""
+STRETCHES = frozenset(
+    {
+        "plateau",
+        "divergence",
+        "above-chance",
+        "memorization-drop",
+        "data-starvation",
+        "mix-not-learning",
+        "source-rising",
+    }
+)
+"""Findings whose steps are the first and last of a stretch."""
 
 Floats = NDArray[np.float64]
 
@@ -69,11 +83,13 @@ def diagnose(
 ) -> tuple[Finding, ...]:
     """Return what the curve of `losses`, nats per target at ascending `steps`, shape [steps] each, says of the run.
 
-    Values that are not finite are left out: the monitors tell of them.
+    Values that are not finite are left out: the monitors tell of them. Nothing is said of 30 steps and fewer.
     """
     at, values = np.asarray(steps, dtype=np.int64), np.asarray(losses, dtype=np.float64)
     is_known = np.isfinite(values) & (at > 0)
     at, values = at[is_known], values[is_known]
+    if not len(at) or at[-1] - at[0] < NOISY:
+        return ()
     spiking = find_spikes(values)
     levels = levels_of(at[~spiking], values[~spiking])
     return (

@@ -118,6 +118,16 @@ class Gate:
         return max(row.count for row in self._state.rows.values())
 
     @property
+    def is_coherent(self) -> bool:
+        """Whether no strike of a text stands: no row of them, and no evidence that the model has rotted."""
+        return not (any(row.count for row in self._state.rows.values()) or self._state.texts.strikes)
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether nothing stands against the run, neither its texts nor its held-out loss."""
+        return self.is_coherent and not self._state.probes.is_bad
+
+    @property
     def patience(self) -> int:
         """Strikes or probes in a row that stop the run."""
         return self._state.patience

@@ -1,4 +1,4 @@
-"""Why a sample's loss is under 0.20: takes samples, gives an `Outlier` with the likeliest reason for each.
+"""Why a sample's loss is under the alert, usually 0.20: takes samples, gives an `Outlier` with the likeliest reason for each.
 
 Low loss alone cannot tell copying from repetition from an easy answer. A text that compresses well repeats
 itself; a text of few tokens cannot hold a run worth the name of a copy. Where the sample was looked for in the
@@ -13,7 +13,7 @@ from typing import Literal
 from twosignal.audits.finding import Finding
 from twosignal.audits.recorded import Sample
 from twosignal.audits.sampling import opening
-from twosignal.audits.tiers import ALERT_LOSS, Action
+from twosignal.audits.tiers import TIERS, Action, Tiers
 from twosignal.records.smoothing import perplexity
 
 REPETITION_RATIO = 4.0
@@ -27,7 +27,7 @@ OutlierKind = Literal["copy", "possible copy", "repetition", "short answer", "pr
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlier:
-    """A sample under 0.20 nats per token, and the likeliest reason."""
+    """A sample under the alert, and the likeliest reason."""
 
     step: int
     """Step of the sampling."""
@@ -43,10 +43,11 @@ class Outlier:
     """The text itself."""
 
 
-def find_outliers(samples: Sequence[Sample]) -> tuple[Outlier, ...]:
-    """Return the samples under 0.20 nats per token with the likeliest reason, without looking at any corpus."""
+def find_outliers(samples: Sequence[Sample], *, tiers: Tiers = TIERS) -> tuple[Outlier, ...]:
+    """Return the samples under the alert of `tiers` with the likeliest reason, without looking at any corpus."""
+    alert = tiers[0].below
     return tuple(
-        explain_low_loss(sample) for sample in samples if sample.loss is not None and sample.loss < ALERT_LOSS
+        explain_low_loss(sample) for sample in samples if sample.loss is not None and sample.loss < alert
     )
 
 

@@ -85,6 +85,15 @@ class ProbeHistory:
     collapsed: Streak = field(default_factory=Streak)
     """Probes far above the best."""
 
+    @property
+    def is_bad(self) -> bool:
+        """Whether the newest loss counts towards a halt, or is half as far above the best as one that would."""
+        if self.num_probes and self.loss is None:
+            return True
+        if self.rising.count or self.stuck.count or self.collapsed.count:
+            return True
+        return self.loss is not None and self.best is not None and self.loss > _half_way(self.best)
+
     def after(self, step: int, loss: float, *, bars: Bars) -> "ProbeHistory":
         """Return the history with one more probe of `loss` nats per target; nan and inf are not finite."""
         is_finite = math.isfinite(loss)
@@ -155,3 +164,7 @@ def _is_above(height: float, bar: float | None, *, offset: float) -> bool:
 
 def _collapse_bar(best: float) -> float:
     return max(COLLAPSE_FACTOR * best, best + COLLAPSE_NATS)
+
+
+def _half_way(best: float) -> float:
+    return (best + _collapse_bar(best)) / 2

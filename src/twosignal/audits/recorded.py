@@ -110,6 +110,14 @@ def read_probe(step: int, body: Body) -> Probe:
     )
 
 
+def known_number(body: Body, name: str) -> float | None:
+    """Return a field as a finite number; None where it is none, or was not recorded."""
+    value = body.get(name)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        return None
+    return float(value)
+
+
 def newest_telling(items: Iterable[S]) -> list[S]:
     """Return the items in step order, without those that a later attempt of the run told anew.
 

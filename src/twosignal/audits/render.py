@@ -8,10 +8,12 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from twosignal.audits.checklist import breadth_line
 from twosignal.audits.finding import Finding
+from twosignal.audits.mix import split_line
 from twosignal.audits.progress import SourceProgress
 from twosignal.audits.report import Report
-from twosignal.audits.sample_audit import TextCheck
+from twosignal.audits.sample_audit import TextCheck, worth_reading
 from twosignal.records.smoothing import perplexity
 
 EXCERPT_CHARACTERS = 280
@@ -70,9 +72,10 @@ def _headline(report: Report) -> RenderableType:
     verdict = report.verdict
     line = Table.grid(padding=(0, 2))
     line.add_row(
-        Text(verdict.kind.upper(), VERDICT_STYLES[verdict.kind]),
+        Text(verdict.kind.upper(), VERDICT_STYLES.get(verdict.kind, "bold")),
         Text(excerpt(_sentence(verdict.reason), 1000)),
     )
+    line.add_row("", Text(excerpt(_sentence(report.advice), 1000), "dim"))
     return Group(window, line)
 
 
@@ -116,35 +119,23 @@ def _probes_table(progress: Sequence[SourceProgress]) -> RenderableType:
 
 
 def _breadth_lines(report: Report) -> RenderableType:
-    breadth = report.checks.breadth
     lines = Table.grid(padding=(0, 2))
-    shares = ", ".join(f"{excerpt(domain, 30)} {count}" for domain, count in breadth.counts.items())
-    effective = f"{breadth.effective:.1f} domains in effect: {shares}" if shares else "no domains recorded"
-    lines.add_row(Text("Breadth", "bold"), Text(effective))
+    lines.add_row(Text("Breadth", "bold"), Text(excerpt(breadth_line(report), 1000)))
+    if report.mix is not None:
+        lines.add_row(Text("Mix", "bold"), Text(split_line(report.mix)))
     lines.add_row(Text("Grading", "bold"), Text(report.checks.grading))
     return lines
 
 
 def _text_blocks(report: Report, num_texts: int) -> list[RenderableType]:
     texts = report.checks.texts
-    shown = _worth_reading(texts, num_texts)
+    shown = worth_reading(texts, num_texts)
     if not shown:
         return [Text("Samples: none in this window")]
     heading = (
         "Samples" if len(shown) == len(texts) else f"Samples ({len(shown)} of {len(texts)}; --json has all)"
     )
     return [Text(heading, "bold"), *(_text_block(text) for text in shown)]
-
-
-def _worth_reading(texts: Sequence[TextCheck], num_texts: int) -> list[TextCheck]:
-    """Return at most `num_texts`, oldest first: half of the places to the suspicious, the rest to the newest."""
-    is_suspect = [bool({"low total", "loop", "empty"} & set(text.flags)) for text in texts]
-    suspects = [
-        index for index, text in enumerate(texts) if is_suspect[index] or text.action == "INVESTIGATE"
-    ]
-    chosen = suspects[-(num_texts // 2) :] if num_texts > 1 else []
-    newest = [index for index in range(len(texts) - 1, -1, -1) if index not in chosen]
-    return [texts[index] for index in sorted(chosen + newest[: max(0, num_texts - len(chosen))])]
 
 
 def _text_block(text: TextCheck) -> RenderableType:
@@ -155,7 +146,7 @@ def _text_block(text: TextCheck) -> RenderableType:
         facts.append("  ")
     if text.judged_total is not None:
         facts.append(f"coherence {text.judged_total:.1f}  ")
-    facts.append(", ".join(text.flags), "yellow")
+    facts.append(", ".join(text.faults), "yellow")
     body = [facts]
     if text.prompt:
         body.append(Text("> " + excerpt(text.prompt, PROMPT_CHARACTERS, lines=3), "dim"))

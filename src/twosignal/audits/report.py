@@ -2,35 +2,43 @@
 
 The five checks: tiers, outliers, texts, breadth, grading. The verdict is
 
-    halt      a rule of the gate fired within the window
+    halt      a rule of the gate fired within the window, or an alarm halted the run there
     pivot     a finding asks to change something before going on (severity alarm)
     continue  otherwise
 """
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 
-from twosignal.audits.breadth import Breadth, breadth_findings, measure_breadth
+from twosignal.audits.advice import advice_of
+from twosignal.audits.breadth import Breadth, breadth_findings, measure_breadth, panel_of
 from twosignal.audits.copying.findings import copy_findings
+from twosignal.audits.diagnosis import STRETCHES
+from twosignal.audits.draws import Draws, draw_findings
 from twosignal.audits.finding import Finding, Verdict
 from twosignal.audits.gate import Gate, replay
+from twosignal.audits.mix import Split, mix_findings
 from twosignal.audits.outliers import Outlier, find_outliers, outlier_findings
 from twosignal.audits.progress import SourceProgress, progress_findings, source_progress
 from twosignal.audits.recorded import Body, Probe, Sample, newest_telling, read_probe, read_sample
 from twosignal.audits.sample_audit import (
     TextCheck,
     TierCount,
-    check_text,
+    check_texts,
     count_tiers,
     text_findings,
     tier_findings,
 )
+from twosignal.audits.tiers import TIERS, Tiers
 
 WINDOW_STEPS = 700
 WINDOW_SAMPLINGS = 8
 MIN_STRIKES = 2
 NO_GRADES = "no grades yet"
+
+Window = tuple[int, int]
+"""First and last step, both included."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +57,16 @@ class Recording:
     """Findings on the training loss itself, from `monitors.py`."""
     grading: str = NO_GRADES
     """What readers say of the window, from `grading/`."""
+    tiers: Tiers = TIERS
+    """Tiers of sample losses, with the bounds of the run file."""
+    shares: Mapping[str, float] = field(default_factory=dict)
+    """Shares of the rows by source at the end of the window; empty where not recorded."""
+    draws: Draws | None = None
+    """Training rows of the window by source; None where not recorded."""
+    mix: Split | None = None
+    """What of the training loss's change within the window is learning; None where it cannot be told."""
+    halted: Verdict | None = None
+    """Why the run was halted within the window; None when it was not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +76,7 @@ class Checks:
     tiers: tuple[TierCount, ...]
     """Samples by tier, lowest loss first."""
     outliers: tuple[Outlier, ...]
-    """Samples under 0.20 nats per token."""
+    """Samples under the alert, 0.20 nats per token unless the run file says otherwise."""
     texts: tuple[TextCheck, ...]
     """Every text of the window, oldest first."""
     breadth: Breadth
@@ -73,7 +91,7 @@ class Report:
 
     run: str
     """Id of the run."""
-    steps: tuple[int, int]
+    steps: Window
     """First and last step of the window."""
     checks: Checks
     """The five checks."""
@@ -82,21 +100,30 @@ class Report:
     findings: tuple[Finding, ...]
     """Everything noticed, gravest first."""
     verdict: Verdict
-    """What to do."""
+    """Whether to go on, and why."""
+    advice: str
+    """What to do, as a sentence."""
+    draws: Draws | None
+    """Training rows of the window by source, drawn and due; None where not recorded."""
+    mix: Split | None = None
+    """What of the training loss's change within the window is learning; None where it cannot be told."""
 
     def as_dict(self) -> dict[str, object]:
         """Return the report as plain JSON values, in the shape of `audit --json`."""
         checks = asdict(self.checks)
-        checks["texts"] = [asdict(text) | {"score": text.score.as_dict()} for text in self.checks.texts]
+        checks["texts"] = [_text_dict(text) for text in self.checks.texts]
         return {
             "run": self.run,
             "steps": list(self.steps),
             "checks": _finite(checks),
             "probes": _finite([asdict(one) for one in self.progress]),
+            "draws": None if self.draws is None else _finite(asdict(self.draws)),
+            "mix": None if self.mix is None else _finite(self.mix.as_dict()),
             "findings": [finding.as_dict() for finding in self.findings],
             "verdict": self.verdict.kind,
             "reason": self.verdict.reason,
             "rule": self.verdict.rule,
+            "advice": self.advice,
         }
 
 
@@ -118,7 +145,7 @@ def read_recording(
     )
 
 
-def audit(recording: Recording, gate: Gate, *, steps: tuple[int, int] | None = None) -> Report:
+def audit(recording: Recording, gate: Gate, *, steps: Window | None = None) -> Report:
     """Return the audit of a window.
 
     `gate` is a new gate with the run's settings; it is fed everything recorded up to the window's end.
@@ -134,33 +161,45 @@ def audit(recording: Recording, gate: Gate, *, steps: tuple[int, int] | None = N
     checks = run_checks(samples, recording, gate=gate)
     findings = _gravest_first(
         [
-            *(one for one in recording.health if any(first <= step <= last for step in one.steps)),
+            *(one for one in recording.health if touches(one, first, last)),
             *outlier_findings(checks.outliers, num_samples=len(samples)),
-            *copy_findings(samples),
-            *tier_findings(samples, random_chance=gate.random_chance),
+            *copy_findings(samples, tiers=recording.tiers, shares=recording.shares),
+            *tier_findings(samples, tiers=recording.tiers, random_chance=gate.random_chance),
             *text_findings(checks.texts, threshold=gate.threshold),
             *breadth_findings(checks.breadth, step=last),
+            *draw_findings(recording.draws, step=last),
+            *mix_findings(recording.mix, steps=(first, last)),
             *strike_findings(gate),
             *progress_findings(progress),
             *sample_count_findings(samples, steps=(first, last)),
         ]
     )
+    verdict = _decide(verdicts, recording.halted, findings, step=last)
     return Report(
         run=recording.run,
         steps=(first, last),
         checks=checks,
         progress=progress,
         findings=findings,
-        verdict=_decide(verdicts, findings, step=last),
+        verdict=verdict,
+        advice=advice_of(verdict, findings),
+        draws=recording.draws,
+        mix=recording.mix,
     )
 
 
-def default_window(recording: Recording) -> tuple[int, int]:
-    """Return the last 700 steps or the last 8 samplings, whichever is more; both ends included."""
+def touches(finding: Finding, first: int, last: int) -> bool:
+    """Return whether a finding on single steps names one of a window, or one on a stretch of steps overlaps it."""
+    if finding.id in STRETCHES and finding.steps:
+        return finding.steps[0] <= last and finding.steps[-1] >= first
+    return any(first <= step <= last for step in finding.steps)
+
+
+def default_window(recording: Recording) -> Window:
+    """Return the last 700 steps or the last 8 samplings, whichever is more; all steps where nothing was sampled."""
     sampled = sorted({sample.step for sample in recording.samples})
     if not sampled:
-        probed = [probe.step for probe in recording.probes]
-        return (min(probed, default=0), max(probed, default=0))
+        return (0, max((probe.step for probe in recording.probes), default=0))
     last = sampled[-1]
     first = min(last - WINDOW_STEPS, sampled[-WINDOW_SAMPLINGS:][0])
     return (next(step for step in sampled if step >= first), last)
@@ -170,18 +209,22 @@ def run_checks(samples: Sequence[Sample], recording: Recording, *, gate: Gate) -
     """Return the five checks over `samples`, which are those of the window; `gate` gives the settings."""
     domains = {sample.domain for sample in recording.samples if sample.domain}
     return Checks(
-        tiers=count_tiers(samples, random_chance=gate.random_chance),
-        outliers=find_outliers(samples),
-        texts=tuple(
-            check_text(sample, threshold=gate.threshold, random_chance=gate.random_chance)
-            for sample in samples
+        tiers=count_tiers(samples, tiers=recording.tiers, random_chance=gate.random_chance),
+        outliers=find_outliers(samples, tiers=recording.tiers),
+        texts=check_texts(
+            samples, threshold=gate.threshold, tiers=recording.tiers, random_chance=gate.random_chance
         ),
-        breadth=measure_breadth(samples, is_alone=max(len(domains), len(recording.sources)) < 2),
+        breadth=measure_breadth(
+            samples,
+            panel=panel_of(recording.samples),
+            shares=recording.shares,
+            is_alone=max(len(domains), len(recording.sources)) < 2,
+        ),
         grading=recording.grading,
     )
 
 
-def sample_count_findings(samples: Sequence[Sample], *, steps: tuple[int, int]) -> tuple[Finding, ...]:
+def sample_count_findings(samples: Sequence[Sample], *, steps: Window) -> tuple[Finding, ...]:
     """Return a warning when the window of `steps` holds no sample at all."""
     if samples:
         return ()
@@ -209,6 +252,14 @@ def strike_findings(gate: Gate) -> tuple[Finding, ...]:
     return (finding,)
 
 
+def _text_dict(text: TextCheck) -> dict[str, object]:
+    """Return a text as plain values, its classic score rounded."""
+    return asdict(replace(text, copied=None)) | {
+        "score": text.score.as_dict(),
+        "copied": None if text.copied is None else dict(text.copied),
+    }
+
+
 def _gravest_first(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     order = ("alarm", "warning", "note")
     return tuple(sorted(findings, key=lambda finding: order.index(finding.severity)))
@@ -225,10 +276,14 @@ def _finite(value: object) -> object:
     return value
 
 
-def _decide(verdicts: Sequence[Verdict], findings: Sequence[Finding], *, step: int) -> Verdict:
+def _decide(
+    verdicts: Sequence[Verdict], halted: Verdict | None, findings: Sequence[Finding], *, step: int
+) -> Verdict:
     fired = [verdict for verdict in verdicts if verdict.kind == "halt"]
     if fired:
         return fired[-1]
+    if halted is not None:
+        return halted
     alarms = [finding for finding in findings if finding.severity == "alarm"]
     if alarms:
         more = f"; {len(alarms) - 1} more alarms" if len(alarms) > 1 else ""

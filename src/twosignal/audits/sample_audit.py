@@ -1,25 +1,27 @@
-"""Tiers and texts of a window: takes samples, gives a count per tier and a `TextCheck` per text, with findings.
+"""Tiers and texts of a window: takes samples, gives a count per tier, a `TextCheck` and an action per text, with findings.
 
 Two of the five checks of a sample audit; outliers and breadth have modules of their own, and grading needs
 people.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from twosignal.audits.coherence import CoherenceScore, classic_score
 from twosignal.audits.copying.findings import is_copied, place_of
+from twosignal.audits.degeneration import Score, Signal, score_texts
 from twosignal.audits.finding import Finding
 from twosignal.audits.outliers import explain_low_loss
-from twosignal.audits.recorded import Sample
-from twosignal.audits.sampling import judge_text, opening
+from twosignal.audits.recorded import Body, Sample
+from twosignal.audits.sampling import MIN_WORDS, JudgedText, judge_text, opening
 from twosignal.audits.tiers import (
-    ALERT_LOSS,
     NON_FINITE,
     TIERS,
     WORSE_THAN_RANDOM,
     Action,
     Tier,
+    Tiers,
     tier_of,
 )
 from twosignal.records.smoothing import perplexity
@@ -28,6 +30,7 @@ ALL_FOUR_PART = 30.0
 """Bigram and trigram part, each of 35, below which rule all-four flags a text."""
 MIN_JUDGED = 3
 """Judged texts below which the window says nothing about repetition."""
+MAX_STEPS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +68,7 @@ class TextCheck:
     tier: str
     """Name of the tier; empty without a loss."""
     action: str
-    """What to do with the sample; empty without a loss."""
+    """What to do with the sample; empty where neither its loss nor its text asks for anything."""
     source: str
     """Source of the prompt."""
     domain: str
@@ -76,14 +79,32 @@ class TextCheck:
     """The total the gate judges by; None when the text is too short to judge alone."""
     flags: tuple[str, ...]
     """Among empty, too short to judge alone, low total, loop, repetitive, and copied from FILE:LINE."""
+    degenerate: bool | None
+    """Whether something is wrong with the text itself; None where there is too little of it."""
+    signals: tuple[Signal, ...]
+    """What is wrong, and where."""
+    copied: Body | None
+    """What the copy index said of it, as recorded."""
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """Flags and names of the signals, each once."""
+        return tuple(dict.fromkeys([*self.flags, *(signal.name for signal in self.signals)]))
+
+    @property
+    def is_suspect(self) -> bool:
+        """Whether somebody should read this text before others."""
+        return self.action == "INVESTIGATE" or bool(self.signals) or "low total" in self.flags
 
 
-def count_tiers(samples: Sequence[Sample], *, random_chance: float | None = None) -> tuple[TierCount, ...]:
+def count_tiers(
+    samples: Sequence[Sample], *, tiers: Tiers = TIERS, random_chance: float | None = None
+) -> tuple[TierCount, ...]:
     """Return the tiers that hold a sample, lowest loss first; samples without a loss are left out."""
     by_tier: dict[str, tuple[Tier, list[float]]] = {}
     for sample in samples:
         if sample.loss is not None:
-            tier = tier_of(sample.loss, random_chance=random_chance)
+            tier = tier_of(sample.loss, tiers=tiers, random_chance=random_chance)
             by_tier.setdefault(tier.name, (tier, []))[1].append(sample.loss)
     order = [tier.name for tier in TIERS]
     return tuple(
@@ -101,21 +122,62 @@ def count_tiers(samples: Sequence[Sample], *, random_chance: float | None = None
     )
 
 
-def check_text(sample: Sample, *, threshold: float = 30.0, random_chance: float | None = None) -> TextCheck:
-    """Return one sample with its scores and flags; `threshold` is the gate's."""
+def check_texts(
+    samples: Sequence[Sample],
+    *,
+    threshold: float = 30.0,
+    tiers: Tiers = TIERS,
+    random_chance: float | None = None,
+) -> tuple[TextCheck, ...]:
+    """Return every sample with its scores and flags; `threshold` is the gate's."""
+    scores = score_texts([sample.text for sample in samples], [sample.prompt for sample in samples])
+    return tuple(
+        _check(sample, score, threshold=threshold, tiers=tiers, random_chance=random_chance)
+        for sample, score in zip(samples, scores, strict=True)
+    )
+
+
+def check_text(
+    sample: Sample, *, threshold: float = 30.0, tiers: Tiers = TIERS, random_chance: float | None = None
+) -> TextCheck:
+    """Return one sample as `check_texts` does."""
+    return check_texts([sample], threshold=threshold, tiers=tiers, random_chance=random_chance)[0]
+
+
+def action_of(
+    sample: Sample, score: Score, *, tiers: Tiers = TIERS, random_chance: float | None = None
+) -> Action | None:
+    """Return what to do with a sample: its tier says, but for copies, explained low losses, and signals that disagree.
+
+    A text that was copied, or is broken though its loss promises sense, is to be investigated whatever its tier. None
+    where no loss was recorded and nothing is wrong.
+    """
+    tier = _tier(sample, tiers, random_chance)
+    if is_copied(sample) or (score.degenerate and (tier is None or tier.is_fluent)):
+        return "INVESTIGATE"
+    if tier is tiers[0]:
+        return explain_low_loss(sample).action
+    return None if tier is None else tier.action
+
+
+def worth_reading(texts: Sequence[TextCheck], most: int) -> list[TextCheck]:
+    """Return at most `most`, oldest first: half of the places to the newest suspects, the rest to the newest texts."""
+    suspects = [index for index, text in enumerate(texts) if text.is_suspect]
+    chosen = set(suspects[-(most // 2) :]) if most > 1 else set()
+    newest = [index for index in range(len(texts) - 1, -1, -1) if index not in chosen]
+    return [texts[index] for index in sorted([*chosen, *newest[: max(0, most - len(chosen))]])]
+
+
+def _tier(sample: Sample, tiers: Tiers, random_chance: float | None) -> Tier | None:
+    return None if sample.loss is None else tier_of(sample.loss, tiers=tiers, random_chance=random_chance)
+
+
+def _check(
+    sample: Sample, score: Score, *, threshold: float, tiers: Tiers, random_chance: float | None
+) -> TextCheck:
     judged = judge_text(sample.text)
-    flags = []
-    if not sample.text.strip():
-        flags.append("empty")
-    elif judged is None:
-        flags.append("too short to judge alone")
-    else:
-        flags += ["low total"] if judged.score.total < threshold else []
-        flags += ["loop"] if judged.is_loop else []
-        flags += ["repetitive"] if is_repetitive(judged.score) and not judged.is_loop else []
-    flags += [f"copied from {place_of(sample)}"] if is_copied(sample) else []
-    tier = None if sample.loss is None else tier_of(sample.loss, random_chance=random_chance)
-    action = "" if tier is None else tier.action
+    is_classic = len(sample.text.split()) >= MIN_WORDS
+    tier = _tier(sample, tiers, random_chance)
     return TextCheck(
         step=sample.step,
         prompt=sample.prompt,
@@ -123,20 +185,32 @@ def check_text(sample: Sample, *, threshold: float = 30.0, random_chance: float 
         loss=sample.loss,
         perplexity=None if sample.loss is None else perplexity(sample.loss),
         tier="" if tier is None else tier.name,
-        action=_action(sample, action),
+        action=action_of(sample, score, tiers=tiers, random_chance=random_chance) or "",
         source=sample.source,
         domain=sample.domain,
-        score=classic_score(sample.text),
+        score=judged.score if judged is not None and is_classic else classic_score(sample.text),
         judged_total=None if judged is None else judged.score.total,
-        flags=tuple(flags),
+        flags=tuple(_flags(sample, judged, threshold=threshold)),
+        degenerate=score.degenerate,
+        signals=score.signals,
+        copied=sample.copied,
     )
 
 
-def _action(sample: Sample, tier_action: str) -> str:
-    """Return what to do with a sample: its tier says, unless its loss is very low, or it was copied."""
-    if sample.loss is not None and sample.loss < ALERT_LOSS:
-        return explain_low_loss(sample).action
-    return "INVESTIGATE" if is_copied(sample) else tier_action
+def _flags(sample: Sample, judged: JudgedText | None, *, threshold: float) -> Iterator[str]:
+    if not sample.text.strip():
+        yield "empty"
+    elif judged is None:
+        yield "too short to judge alone"
+    else:
+        if judged.score.total < threshold:
+            yield "low total"
+        if judged.is_loop:
+            yield "loop"
+        elif is_repetitive(judged.score):
+            yield "repetitive"
+    if is_copied(sample):
+        yield f"copied from {place_of(sample)}"
 
 
 def is_repetitive(score: CoherenceScore) -> bool:
@@ -144,13 +218,15 @@ def is_repetitive(score: CoherenceScore) -> bool:
     return score.bigram < ALL_FOUR_PART and score.trigram < ALL_FOUR_PART
 
 
-def tier_findings(samples: Sequence[Sample], *, random_chance: float | None = None) -> tuple[Finding, ...]:
+def tier_findings(
+    samples: Sequence[Sample], *, tiers: Tiers = TIERS, random_chance: float | None = None
+) -> tuple[Finding, ...]:
     """Return a warning when samples have a loss above random chance or none at all."""
     bad = [
         (sample.step, tier.name)
         for sample in samples
         if sample.loss is not None
-        for tier in [tier_of(sample.loss, random_chance=random_chance)]
+        for tier in [tier_of(sample.loss, tiers=tiers, random_chance=random_chance)]
         if tier in (WORSE_THAN_RANDOM, NON_FINITE)
     ]
     if not bad:
@@ -198,4 +274,26 @@ def text_findings(texts: Sequence[TextCheck], *, threshold: float = 30.0) -> tup
                 remedy="Keep this checkpoint, read the samples, and cut the sources whose text is lists or loops.",
             )
         )
-    return tuple(findings)
+    told = {"low total"}
+    if any(finding.id == "repetitive-texts" for finding in findings):
+        told |= {"loop", "repetitive"}
+    return (*findings, *_broken_texts(texts, told))
+
+
+def _broken_texts(texts: Sequence[TextCheck], told: set[str]) -> list[Finding]:
+    """Return a warning on texts that are broken in other ways than the flags told of already."""
+    broken = [text for text in texts if text.degenerate and not told & set(text.flags)]
+    if not broken:
+        return []
+    kinds = Counter(name for text in broken for name in dict.fromkeys(one.name for one in text.signals))
+    named = ", ".join(f"{name} {count}" for name, count in kinds.most_common())
+    finding = Finding(
+        id="broken-texts",
+        severity="warning",
+        message=f"{len(broken)} of {len(texts)} texts are broken in ways that the total does not see ({named}); "
+        f"at step {broken[-1].step:,}, {broken[-1].signals[0].reason}",
+        evidence={"broken": len(broken), "texts": len(texts), "kinds": dict(kinds)},
+        steps=tuple(sorted({text.step for text in broken}))[:MAX_STEPS],
+        remedy="Read them; a young model writes such texts, one that has learned to speak does not.",
+    )
+    return [finding]

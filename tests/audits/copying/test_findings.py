@@ -41,6 +41,7 @@ def test_copies_are_told_by_source_with_the_longest_place() -> None:
         "longest_tokens": 84,
         "place": "b.txt:12",
         "occurrences": 3,
+        "share": None,
         "text": TEXT[:57] + "...",
     }
     assert "2 of 15 samples are copied from source books" in books.message

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from twosignal.audits.copying.verdict import action_of, decide, says_something, zlib_ratio
+from twosignal.audits.copying.verdict import decide, says_something, zlib_ratio
 
 
 @pytest.mark.parametrize(
@@ -45,9 +45,6 @@ def test_a_ruled_line_says_nothing() -> None:
     )
 
 
-def test_what_to_do() -> None:
-    assert action_of("memorized", "ACCEPT") == "INVESTIGATE"
-    assert action_of("predictable", "INVESTIGATE") == "ACCEPT_WITH_NOTE"
-    assert action_of("repetitive", "INVESTIGATE") == "INVESTIGATE"
-    assert action_of("suspect", "INVESTIGATE") == "INVESTIGATE"
-    assert action_of("novel", "ACCEPT") == "ACCEPT"
+def test_the_alert_of_the_run_file_takes_the_place_of_a_fifth() -> None:
+    assert decide(1.5, longest_tokens=0, longest_bytes=0, loss=0.15) == "predictable"
+    assert decide(1.5, longest_tokens=0, longest_bytes=0, loss=0.15, alert=0.1) == "novel"

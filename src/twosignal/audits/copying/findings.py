@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from twosignal.audits.finding import Finding
 from twosignal.audits.recorded import Sample
 from twosignal.audits.sampling import opening
-from twosignal.audits.tiers import ALERT_LOSS
+from twosignal.audits.tiers import TIERS, Tiers
 
 MANY_COPIES = 2
 MANY_COPIES_SHARE = 0.25
@@ -18,17 +18,23 @@ def is_copied(sample: Sample) -> bool:
     return sample.copied is not None and sample.copied.get("verdict") == "memorized"
 
 
-def copy_findings(samples: Sequence[Sample]) -> tuple[Finding, ...]:
+def copy_findings(
+    samples: Sequence[Sample], *, tiers: Tiers = TIERS, shares: Mapping[str, float] | None = None
+) -> tuple[Finding, ...]:
     """Return a finding for every source that samples were copied from, and a note on passages too short to say.
 
-    A copy is a copy whatever its loss: those whose loss looks normal are counted apart, for a rule that looks
-    only at the loss would miss them.
+    A copy is a copy whatever its loss: those whose loss is not under the alert of `tiers` are counted apart, for a rule
+    that looks only at the loss would miss them. `shares` are the sources' shares of the rows, where known.
     """
+    alert, known = tiers[0].below, shares or {}
     copied: dict[str, list[Sample]] = {}
     for sample in samples:
         if is_copied(sample):
             copied.setdefault(str(_longest(sample).get("source", "")), []).append(sample)
-    found = [_copied(source, group, num_samples=len(samples)) for source, group in copied.items()]
+    found = [
+        _copied(source, group, num_samples=len(samples), alert=alert, share=known.get(source))
+        for source, group in copied.items()
+    ]
     suspects = [one for one in samples if one.copied is not None and one.copied.get("verdict") == "suspect"]
     return (*found, *([_suspects(suspects, num_samples=len(samples))] if suspects else []))
 
@@ -39,9 +45,11 @@ def place_of(sample: Sample) -> str:
     return f"{match.get('file', '?')}:{match.get('line', '?')}"
 
 
-def _copied(source: str, group: Sequence[Sample], *, num_samples: int) -> Finding:
+def _copied(
+    source: str, group: Sequence[Sample], *, num_samples: int, alert: float, share: float | None
+) -> Finding:
     worst = max(group, key=_tokens)
-    normal = [one for one in group if one.loss is None or not one.loss < ALERT_LOSS]
+    normal = [one for one in group if one.loss is None or not one.loss < alert]
     times = _longest(worst).get("occurrences", 1)
     message = (
         f"INVESTIGATE: {len(group)} of {num_samples} samples are copied from source {source}; the longest run, "
@@ -51,6 +59,8 @@ def _copied(source: str, group: Sequence[Sample], *, num_samples: int) -> Findin
         message += f", and {times:,} times in all"
     if normal:
         message += f"; the loss of {len(normal)} of them looks normal"
+    if share is not None:
+        message += f"; {source} has {share:.1%} of the rows"
     return Finding(
         id="copied-text",
         severity="alarm"
@@ -65,6 +75,7 @@ def _copied(source: str, group: Sequence[Sample], *, num_samples: int) -> Findin
             "longest_tokens": _tokens(worst),
             "place": place_of(worst),
             "occurrences": times,
+            "share": share,
             "text": opening(worst.text),
         },
         steps=tuple(sorted({one.step for one in group}))[:MOST_STEPS],

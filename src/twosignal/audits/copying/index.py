@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from twosignal.audits.copying.anchors import SEPARATOR, SHORTEST, STRIDE, WINDOW, Bytes, hash_windows
 from twosignal.audits.copying.buckets import Numbers, rows_of, stretches
+from twosignal.audits.copying.excerpt import Excerpt, cut_out
 from twosignal.audits.copying.folder import CHECK_BITS, map_part, read_head
 from twosignal.text.conversation import Origin
 
@@ -126,6 +127,13 @@ class CopyIndex:
         if file.has_lines:
             line += int(np.count_nonzero(self._text[int(self._starts[number]) : place] == ord("\n")))
         return Origin(source=file.source, file=file.path, line=line), int(row["number"])
+
+    def excerpt(self, place: int, *, length: int, around: int) -> Excerpt:
+        """Return `length` bytes of the index's text with up to `around` bytes of the same document on either side."""
+        number = int(np.searchsorted(self._starts, place, side="right"))
+        end = int(self._starts[number]) - 1 if number < len(self._starts) else len(self._text)
+        document = range(int(self._starts[number - 1]), end)
+        return cut_out(self._text, range(place, place + length), document=document, around=around)
 
     def _find(self, query: Bytes, begin: int) -> Hits:
         """Look up a block of windows, the first at byte `begin`."""

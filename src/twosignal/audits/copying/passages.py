@@ -14,6 +14,7 @@ from twosignal.audits.copying.verdict import (
     says_something,
     zlib_ratio,
 )
+from twosignal.audits.tiers import ALERT_LOSS
 
 CountTokens = Callable[[str], int]
 
@@ -98,10 +99,11 @@ def trace(
     *,
     count_tokens: CountTokens | None = None,
     loss: float | None = None,
+    alert: float = ALERT_LOSS,
 ) -> Trace:
     """Return the runs of `text` that stand in the index, of 20 tokens or of 100 bytes on, and what they mean.
 
-    `loss` is that of the text under the model that wrote it, nats per token.
+    `loss` is that of the text under the model that wrote it, nats per token; below `alert` it asks for a reason.
     """
     encoded = text.encode("utf-8", "surrogatepass")
     found = (_match(index, run, encoded=encoded, count_tokens=count_tokens) for run in index.runs(encoded))
@@ -117,6 +119,7 @@ def trace(
         longest_tokens=traced.longest_tokens,
         longest_bytes=0 if traced.longest is None else traced.longest.bytes,
         loss=loss,
+        alert=alert,
     )
     return Trace(matches=matches, zlib_ratio=ratio, verdict=verdict)
 

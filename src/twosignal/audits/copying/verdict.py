@@ -16,7 +16,7 @@ import zlib
 from typing import Final, Literal
 
 from twosignal.audits.outliers import REPETITION_RATIO
-from twosignal.audits.tiers import ALERT_LOSS, Action
+from twosignal.audits.tiers import ALERT_LOSS
 
 CopyVerdict = Literal["repetitive", "memorized", "suspect", "predictable", "novel"]
 
@@ -37,20 +37,21 @@ def says_something(run: bytes) -> bool:
 
 
 def decide(
-    ratio: float, *, longest_tokens: int, longest_bytes: int, loss: float | None = None
+    ratio: float,
+    *,
+    longest_tokens: int,
+    longest_bytes: int,
+    loss: float | None = None,
+    alert: float = ALERT_LOSS,
 ) -> CopyVerdict:
-    """Return the verdict of the table above; `loss` is in nats per token, None or nan where not known."""
+    """Return the verdict of the table above; `loss` is in nats per token, None or nan where not known.
+
+    `alert` takes the place of 0.20.
+    """
     if ratio >= REPETITION_RATIO:
         return "repetitive"
     if longest_tokens >= MEMORIZED_TOKENS and longest_bytes >= MEMORIZED_BYTES:
         return "memorized"
     if longest_tokens >= SUSPECT_TOKENS and longest_bytes >= SUSPECT_BYTES:
         return "suspect"
-    return "predictable" if loss is not None and loss < ALERT_LOSS else "novel"
-
-
-def action_of(verdict: CopyVerdict, tier_action: Action) -> Action:
-    """Return what to do with a sample: its tier says, unless it is a copy, or its low loss has been explained."""
-    if verdict == "memorized":
-        return "INVESTIGATE"
-    return "ACCEPT_WITH_NOTE" if verdict == "predictable" else tier_action
+    return "predictable" if loss is not None and loss < alert else "novel"

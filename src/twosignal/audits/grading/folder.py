@@ -22,7 +22,9 @@ from twosignal.audits.grading.bundle import Bundle, Key, sha256
 from twosignal.audits.grading.grades import Grades, check_items, parse_grades
 from twosignal.errors import InputError, RunError
 from twosignal.records.events import chain, chain_hash
-from twosignal.records.storage import FolderLock, append_record, storage_error, sync_folder, write_durable
+from twosignal.records.lock import FolderLock
+from twosignal.records.room import storage_error
+from twosignal.records.storage import append_record, sync_folder, write_durable
 
 FOLDER: Final = "grading"
 LEDGER: Final = "ledger.jsonl"
