@@ -10,11 +10,12 @@ demo: $(VENV)/.core
 	$(BIN)/twosignal demo
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 2 -m "not slow"
-	$(BIN)/python -m pytest -n 2 -m slow
+	$(BIN)/python -m pytest -n 2 -m "not slow and not browser"
+	$(BIN)/python -m pytest -n 2 -m "slow and not browser"
+	$(BIN)/python -m pytest -m browser
 
 fast: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	$(BIN)/python -m pytest -n 2 -m "not slow and not browser"
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
@@ -35,10 +36,10 @@ clean:
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.core: pyproject.toml constraints.txt | $(VENV)/bin/python
+$(VENV)/.core: pyproject.toml constraints.txt hatch_build.py package-lock.json | $(VENV)/bin/python
 	$(PIP) -e .
 	@touch $@
 
-$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+$(VENV)/.dev: pyproject.toml constraints.txt hatch_build.py package-lock.json | $(VENV)/bin/python
 	$(PIP) -e '.[dev,hub]'
 	@touch $@ $(VENV)/.core

@@ -33,6 +33,12 @@ def config_page() -> str:
         table = _table(field.annotation)
         heading = "[sources.NAME]" if name == "sources" else f"[{name}]"
         parts.append(f"## {heading}\n\n{_sentence(table)}\n\n{_fields(table)}")
+        for inner_name, inner in table.model_fields.items():
+            if isinstance(inner.annotation, type) and issubclass(inner.annotation, BaseModel):
+                inner_table = inner.annotation
+                parts.append(
+                    f"### [{name}.{inner_name}]\n\n{_sentence(inner_table)}\n\n{_fields(inner_table)}"
+                )
     parts.append(f"### supervise = {{ ... }}\n\n{_sentence(RoleRule)}\n\n{_fields(RoleRule)}")
     return "\n".join(parts)
 
@@ -133,6 +139,10 @@ def _values(annotation: Any) -> str:
         return " or ".join(_values(a) for a in get_args(annotation) if a is not type(None))
     if origin is list:
         return f"list of {_values(get_args(annotation)[0])}"
+    if origin is dict:
+        return f"table of {_values(get_args(annotation)[1])}"
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel) and annotation is not RoleRule:
+        return "table"
     if hasattr(annotation, "__metadata__"):
         return _values(get_args(annotation)[0])
     names = {str: "text", int: "whole number", float: "number", bool: "true or false", RoleRule: "table"}
@@ -142,7 +152,7 @@ def _values(annotation: Any) -> str:
 def _default(field: FieldInfo) -> str:
     if field.default is PydanticUndefined:
         return "required"
-    if field.default is None:
+    if field.default is None or isinstance(field.default, BaseModel):
         return ""
     value = field.default
     return f"`{str(value).lower() if isinstance(value, bool) else repr(value)}`".replace("'", '"')

@@ -1,8 +1,12 @@
 """Fixtures for all tests: takes nothing, gives the folder of real data, or skips where it is absent."""
 
+import os
 from pathlib import Path
 
 import pytest
+
+# Hundreds of short runs need no live pages; tests of the pages start them themselves.
+os.environ["TWOSIGNAL_DASHBOARD"] = "off"
 
 
 @pytest.fixture(scope="session")

@@ -22,12 +22,12 @@ LAYERS = (
     {"model"},
     {"train"},
     {"prove"},
-    {"callbacks"},
+    {"callbacks", "dashboard"},
     {"commands"},
     {"cli", "__main__"},
 )
 """A room imports from its own row and the rows above it."""
-TORCH_FREE = ("text", "tokens", "packs", "curriculum", "records", "audits")
+TORCH_FREE = ("text", "tokens", "packs", "curriculum", "records", "audits", "dashboard")
 DRAWERS = {"utils", "util", "helpers", "helper", "common", "misc", "base", "core", "tools"}
 VAGUE = ("Manager", "Handler", "Helper", "Processor", "Factory")
 LONGEST_FILE, LONGEST_FUNCTION, DEEPEST, MOST_PARAMETERS = 400, 60, 3, 5

@@ -11,12 +11,14 @@ import twosignal
 from twosignal.errors import ConfigError
 
 SIGNATURES = {
+    "StepLog": ["path", "columns"],
     "TwoSignalCallback": ["action", "runs"],
     "audit": ["run", "steps"],
     "backtest": ["path", "rules", "runs_dir"],
     "open_run": ["run", "runs_dir"],
     "prove": ["config", "settings", "runs_dir"],
     "prove_trainer": ["trainer", "dataset", "quiet"],
+    "read_log": ["path"],
     "score": ["text", "prompt"],
     "train": ["config", "settings", "runs_dir"],
 }

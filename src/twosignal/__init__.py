@@ -9,14 +9,27 @@ from importlib import import_module
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["TwoSignalCallback", "audit", "backtest", "open_run", "prove", "prove_trainer", "score", "train"]
+__all__ = [
+    "StepLog",
+    "TwoSignalCallback",
+    "audit",
+    "backtest",
+    "open_run",
+    "prove",
+    "prove_trainer",
+    "read_log",
+    "score",
+    "train",
+]
 
 _FUNCTIONS = {
     "TwoSignalCallback": ("twosignal.callbacks.huggingface", "TwoSignalCallback"),
-    "audit": ("twosignal.commands.audit", "audit_run"),
+    "audit": ("twosignal.audits.run_audit", "audit_run"),
     "backtest": ("twosignal.commands.backtest", "backtest_path"),
     "open_run": ("twosignal.records.reader", "open_run"),
+    "read_log": ("twosignal.records.steplog", "read_log"),
     "score": ("twosignal.audits.degeneration", "score"),
+    "StepLog": ("twosignal.records.steplog", "StepLog"),
     "prove_trainer": ("twosignal.prove.trainer.proof", "prove_trainer"),
 }
 _CALLABLE_ROOMS = ("prove", "train")

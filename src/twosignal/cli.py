@@ -14,7 +14,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from twosignal.commands.arguments import count, seconds, seed, temperature
+from twosignal.commands.arguments import count, seed, temperature
+from twosignal.commands.dashboard_options import beside_options, serve_options
+from twosignal.commands.grade_options import GRADING
 from twosignal.errors import TwosignalError
 
 
@@ -72,9 +74,7 @@ def _demo(command: Parser) -> None:
         "--out", type=Path, default=Path("runs"), metavar="DIR", help="runs folder (default: runs)"
     )
     command.add_argument("--minutes", type=float, default=3.0, metavar="M", help="training time (default: 3)")
-    command.add_argument(
-        "--no-dashboard", action="store_true", help="accepted for scripts; this version serves no live pages"
-    )
+    beside_options(command)
     _json(command)
 
 
@@ -88,6 +88,7 @@ def _train(command: Parser) -> None:
         help="auto: go on with the newest run of this run file unless it is finished, or start the first; "
         "never (default): start a new run; RUN: go on with that one",
     )
+    beside_options(command)
     _json(command)
 
 
@@ -149,6 +150,12 @@ def _trace(command: Parser) -> None:
 def _audit(command: Parser) -> None:
     _run(command)
     command.add_argument("--steps", metavar="A:B", help="window of steps (default: the newest)")
+    command.add_argument(
+        "--html",
+        type=Path,
+        metavar="FILE",
+        help="write a page with every text of the window, to read anywhere",
+    )
     _runs_dir(command)
     _json(command)
 
@@ -194,60 +201,68 @@ def _grade(command: Parser) -> None:
         _json(action)
 
 
-def _grade_export(command: Parser) -> None:
-    command.add_argument(
-        "-n", dest="num_samples", type=count, default=40, metavar="N", help="samples to draw (default: 40)"
-    )
-    command.add_argument("--steps", metavar="A:B", help="only samples of these steps (default: all)")
-    command.add_argument("--seed", type=seed, default=0, metavar="S", help="draws the samples (default: 0)")
-    command.add_argument(
-        "--controls",
-        metavar="PATH",
-        help="texts known to be good: a file, folder or builtin:NAME (default: what the run held out)",
-    )
-    command.add_argument("--out", type=Path, metavar="FILE", help="write the page here, too")
-
-
-def _grade_import(command: Parser) -> None:
-    command.add_argument("files", nargs="+", metavar="FILE", help="what graders saved from the page")
-    command.add_argument("--partial", action="store_true", help="take files in which items are not graded")
-
-
-def _grade_report(command: Parser) -> None:
-    _bundle(command, "the newest with grades")
-    command.add_argument("--html", type=Path, metavar="FILE", help="write the results as a page, too")
-
-
-def _grade_judge(command: Parser) -> None:
-    _bundle(command, "the newest")
-    command.add_argument(
-        "--url", required=True, metavar="URL", help="base address, for example http://localhost:8000/v1"
-    )
-    command.add_argument("--model", required=True, metavar="NAME", help="name of the model there")
-    command.add_argument("--key-env", metavar="VARIABLE", help="environment variable that holds the key")
-    command.add_argument(
-        "--timeout", type=seconds, default=60.0, metavar="S", help="longest wait for an answer (default: 60)"
-    )
-
-
-def _bundle(command: Parser, default: str) -> None:
-    command.add_argument(
-        "--bundle", metavar="NAME", help=f"a bundle's name or its beginning (default: {default})"
-    )
-
-
-GRADING: dict[str, tuple[str, Callable[[Parser], None]]] = {
-    "export": ("write a blind page of a run's samples for readers outside, its key sealed", _grade_export),
-    "import": ("take the files that readers saved", _grade_import),
-    "report": ("say how far readers agree, and what they say beside loss and texts", _grade_report),
-    "judge": ("let a model behind an OpenAI-compatible endpoint grade as well", _grade_judge),
-}
-
-
 def _runs(command: Parser) -> None:
     command.add_argument(
         "runs", type=Path, nargs="?", default=Path("runs"), metavar="RUNS_DIR", help="default: runs"
     )
+    command.add_argument(
+        "--sort",
+        choices=("name", "started", "updated", "steps", "loss", "probe", "state"),
+        default="name",
+        metavar="BY",
+        help="name (default), started, updated or steps (newest and most first), loss or probe (lowest first), state",
+    )
+    command.add_argument(
+        "--state", action="append", metavar="S", help="only runs of this state; may be given again"
+    )
+    command.add_argument(
+        "--verdict", action="append", metavar="V", help="only runs with this last verdict; may be given again"
+    )
+    command.add_argument(
+        "--keep", metavar="RUN", help="mark a run to be kept whole: nothing of it is thinned out"
+    )
+    command.add_argument("--let-go", metavar="RUN", help="take that mark away")
+    _json(command)
+
+
+def _dashboard(command: Parser) -> None:
+    serve_options(command)
+    _json(command)
+
+
+def _verify(command: Parser) -> None:
+    _run(command)
+    command.add_argument(
+        "--quick", action="store_true", help="leave out the files of checkpoints, which can be large"
+    )
+    _runs_dir(command)
+    _json(command)
+
+
+def _mix(command: Parser) -> None:
+    _run(command)
+    command.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="SOURCE=SHARE",
+        help="give a source exactly this share of the rows, 0 retires it; may be given again",
+    )
+    command.add_argument(
+        "--cap",
+        action="append",
+        default=[],
+        metavar="SOURCE=SHARE",
+        help="give a source at most this share; may be given again",
+    )
+    command.add_argument(
+        "--release",
+        action="append",
+        default=[],
+        metavar="SOURCE",
+        help="let the run file's floor and cap hold for a source again",
+    )
+    _runs_dir(command)
     _json(command)
 
 
@@ -301,6 +316,9 @@ COMMANDS: dict[str, tuple[str, Callable[[Parser], None]]] = {
     "score": ("say whether a text has gone wrong, how and where", _score),
     "grade": ("let people grade a run's samples blindly, and read what they say", _grade),
     "runs": ("list the runs of a folder", _runs),
+    "dashboard": ("follow the runs of a folder in a browser", _dashboard),
+    "verify": ("check that a run's records are whole and unchanged", _verify),
+    "mix": ("show the mix of sources of a run, or change it while the run goes on", _mix),
     "compare": ("find the first step at which two runs differ", _compare),
     "sample": ("let a checkpoint speak", _sample),
     "chat": ("talk to a checkpoint", _chat),

@@ -4,12 +4,14 @@ One class per table of the file; the docstring under a field is its documentatio
 Reading and the error sentences are in `runfile.py`.
 """
 
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
+Bound = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 SourceName = Annotated[str, Field(pattern=r"^\w[\w.-]{0,63}$")]
 """A source's name is a part of file names, column names and lines on screen."""
 
@@ -96,6 +98,8 @@ class SourceTable(Table):
     """Which turns of a conversation are learned; documents are always learned whole."""
     floor: Share = 0.0
     """Least share of rows this source gets."""
+    cap: Share = 1.0
+    """Largest share of rows this source gets; 0 retires it."""
     weight: Annotated[float, Field(ge=0)] | None = None
     """Share of rows under policy "fixed", relative to the other weights."""
     held_out: Share = 0.02
@@ -143,6 +147,9 @@ class TrainTable(Table):
     """Share of steps over which wsd decays."""
     end: Share = 0.05
     """Final learning rate as a share of the peak."""
+    rewarm: Annotated[float, Field(ge=0)] = 0.0
+    """Steps of linear warmup after the sources changed: a phase that ends, an operator's mix, a gate's cap; below 1 a share
+    of all steps, 0 none."""
     clip: Annotated[float, Field(ge=0)] = 1.0
     """Largest global gradient norm; 0 switches clipping off."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.1
@@ -162,11 +169,42 @@ class TrainTable(Table):
     """CPU threads; default: torch's own choice."""
 
 
+class ClassicTable(Table):
+    """`[curriculum.classic]`: constants of policy "classic"."""
+
+    window: Literal["seven-dice", "seven-times-one", "uniform"] = "seven-dice"
+    """How the length of a window, 7 to 42 steps, is drawn: the sum of seven dice, seven times one die, or each alike."""
+    focus: Positive | None = None
+    """Sources in focus during a window; default: as a die falls."""
+    exploration: Annotated[float, Field(ge=0)] = 2**0.5
+    """C of the score mean + C sqrt(ln N / n)."""
+
+
 class CurriculumTable(Table):
     """`[curriculum]`: which source the rows of a step come from."""
 
-    policy: Literal["proportional", "uniform", "fixed"] = "proportional"
-    """proportional: by rows; uniform: equal shares; fixed: by each source's weight."""
+    policy: Literal["bandit", "proportional", "uniform", "fixed", "classic", "odm", "aioli"] = "bandit"
+    """bandit: credit by what a source does to the held-out target; proportional: by rows; uniform: equal shares; fixed: by
+    each source's weight; classic, odm and aioli: others' methods, for comparison."""
+    target: list[str] | dict[str, Annotated[float, Field(gt=0)]] = []
+    """Sources or files whose held-out loss counts, or a table of them with weights; default: all chat sources."""
+    warmup: Annotated[int, Field(ge=0)] = 0
+    """Steps during which only the sources of `warmup_sources` are drawn."""
+    warmup_sources: list[str] = []
+    """Sources of the first `warmup` steps."""
+    max_epochs: Annotated[float, Field(ge=0)] | None = None
+    """Passes over a source after which it is not drawn again; 0: no limit. Default: 5 under "bandit", else none; it is off
+    where all sources together would not last to the end."""
+    probe_cost: Annotated[float, Field(gt=0, le=0.5)] = 0.015
+    """Share of the training time that the policy's own probes may take; it sets how often they come."""
+    probe_rows: Positive = 4
+    """Held-out rows of each target that the policy probes; apart from the reported ones where there are enough."""
+    on_resume: Literal["keep", "decay", "reset"] | dict[str, Literal["keep", "decay", "reset"]] = "decay"
+    """What the policy knows of the sources when a run goes on with a changed curriculum: for all, or by source."""
+    on_plateau: Literal["note", "restart-rate"] = "note"
+    """When the held-out loss stands still: note it, or raise the learning rate again, once."""
+    classic: ClassicTable = ClassicTable()
+    """Constants of policy "classic"."""
 
 
 class ProbesTable(Table):
@@ -200,8 +238,18 @@ class SamplesTable(Table):
 class GateTable(Table):
     """`[gate]`: what stops the run."""
 
-    action: Literal["note", "halt"] = "halt"
-    """note: record the verdict and go on; halt: save, record, and stop with exit code 3."""
+    action: Literal["note", "halt", "roll-back"] = "halt"
+    """note: record the verdict and go on; halt: record, and stop with exit code 3; roll-back: go back to the newest
+    checkpoint whose samples were sound, lower the learning rate, skip the data that led there, and go on."""
+    rollbacks: Positive = 2
+    """How often "roll-back" goes back before it halts."""
+    rate: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """What the learning rate is multiplied by at each roll back."""
+    remixes: Annotated[int, Field(ge=0)] = 0
+    """How often the share of a source may be cut that samples are copied from or loop in, at a roll back or, for copies, by
+    itself; 0: never."""
+    remix_share: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    """What the share of such a source is multiplied by; its floor holds."""
     rule: Literal["default", "andrea", "all-four"] = "default"
     """Which texts stop the run. default: five low coherence totals or loops in a row, or too many degenerate texts once
     the model has learned to speak; andrea: low totals only; all-four: repetitive word pairs and triples only. The
@@ -212,13 +260,74 @@ class GateTable(Table):
     """Strikes in a row that stop the run."""
 
 
+AlertKind = Literal["note", "halt", "roll-back", "re-mix", "failed", "finished"]
+
+
+class AlertsTable(Table):
+    """`[alerts]`: who is told, and of what. Nothing is sent unless asked for here."""
+
+    webhook: str | None = None
+    """Address that gets a JSON object by POST; "$NAME" reads it from the environment, so that no secret is in a file."""
+    command: list[str] = []
+    """Program and arguments, run without a shell, with the same JSON object on its standard input; for mail, see
+    docs/alerts.md."""
+    on: list[AlertKind] = ["halt", "roll-back", "re-mix", "failed"]
+    """Of what: note (a verdict that is only noted), halt, roll-back, re-mix, failed, finished."""
+    timeout: Annotated[float, Field(gt=0, le=600)] = 10.0
+    """Seconds after which one is given up; training never waits."""
+
+    @model_validator(mode="after")
+    def _reachable(self) -> "AlertsTable":
+        if self.webhook is not None and not self.webhook.startswith(("http://", "https://", "$")):
+            message = "webhook must begin with http://, https:// or $"
+            raise ValueError(message)
+        if self.command and not self.command[0]:
+            message = "command must begin with the name of a program"
+            raise ValueError(message)
+        return self
+
+
+class TiersTable(Table):
+    """`[tiers]`: where the loss of a sample changes its meaning, in nats per token; each bound above the one before."""
+
+    alert: Bound = 0.20
+    """Below: perhaps copied, INVESTIGATE, unless the text is short or was found nowhere in the training text."""
+    factual: Bound = 0.50
+    """Below: facts, mostly learned by heart; ACCEPT."""
+    textbook: Bound = 0.90
+    """Below: textbook lines; ACCEPT."""
+    constraint: Bound = 1.45
+    """Below: follows a constraint; ACCEPT_WITH_NOTE."""
+    imprecise: Bound = 2.45
+    """Below: right idea, imprecise; ACCEPT_WITH_NOTE."""
+    vocabulary: Bound = 4.0
+    """Below: words without meaning; ACCEPT_WITH_NOTE."""
+    structure: Bound = 7.0
+    """Below: basic structure; ACCEPT_WITH_NOTE. Above, up to random chance: random; beyond that: INVESTIGATE."""
+
+    @model_validator(mode="after")
+    def _rising(self) -> "TiersTable":
+        bounds = list(type(self).model_fields)
+        for lower, upper in pairwise(bounds):
+            low, high = getattr(self, lower), getattr(self, upper)
+            if not low < high:
+                message = f"{upper} = {high:g} must be above {lower} = {low:g}: each tier begins where the one before ends"
+                raise ValueError(message)
+        return self
+
+
 class CheckpointsTable(Table):
     """`[checkpoints]`: what is kept."""
 
     every: Positive | None = None
     """Steps between checkpoints; default: as samples.every."""
     keep: Positive = 3
-    """Newest checkpoints kept; the best by probe loss is kept besides."""
+    """Newest checkpoints kept; besides stay the best by probe loss, two to roll back to, and the newest before a verdict
+    that changed anything."""
+    ladder: bool = True
+    """Keep older ones too, at distances that grow with age: of 2,000 about eleven."""
+    wait_minutes: Annotated[float, Field(ge=0)] = 60.0
+    """How long the run waits for room on a full disk before it stops; it goes on by itself when there is room."""
 
 
 class Config(Table):
@@ -233,5 +342,7 @@ class Config(Table):
     curriculum: CurriculumTable = CurriculumTable()
     probes: ProbesTable = ProbesTable()
     samples: SamplesTable = SamplesTable()
+    tiers: TiersTable = TiersTable()
     gate: GateTable = GateTable()
+    alerts: AlertsTable = AlertsTable()
     checkpoints: CheckpointsTable = CheckpointsTable()

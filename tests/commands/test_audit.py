@@ -68,3 +68,31 @@ def test_the_records_are_enough(toy: Toy, command: Command, tmp_path: Path) -> N
         shutil.copy(toy.path / name, bare / name)
     ended = command("audit", bare, "--json")
     assert json.loads(ended.out) == audit(command, toy)
+
+
+def test_the_page_holds_every_text_and_where_it_was_written_is_told(
+    toy: Toy, command: Command, tmp_path: Path
+) -> None:
+    page = tmp_path / "audit.html"
+    ended = command("audit", toy.id, "--runs", toy.runs_dir, "--html", page)
+    assert (ended.code, ended.err) == (0, "")
+    assert f"page: {page}" in ended.out
+    told = page.read_text(encoding="utf-8")
+    assert toy.id in told
+    assert told.count("<article") == len(json.loads((toy.path / "samples.json").read_text()))
+    as_json = command("audit", toy.id, "--runs", toy.runs_dir, "--json", "--html", page)
+    assert json.loads(as_json.out)["run"] == toy.id
+
+
+def test_a_page_that_cannot_be_written_is_one_sentence(toy: Toy, command: Command, tmp_path: Path) -> None:
+    ended = command("audit", toy.id, "--runs", toy.runs_dir, "--html", tmp_path / "no" / "audit.html")
+    assert ended.code == 2
+    assert "the page cannot be written" in ended.sentence
+
+
+def test_the_json_has_what_was_drawn_and_where_texts_are_broken(toy: Toy, command: Command) -> None:
+    report = audit(command, toy)
+    assert report["draws"].keys() >= {"unit", "drawn", "due", "effective", "expected"}
+    assert report["advice"]
+    for text in report["checks"]["texts"]:
+        assert text.keys() >= {"degenerate", "signals", "copied", "action", "tier"}

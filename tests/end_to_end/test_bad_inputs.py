@@ -10,7 +10,7 @@ import pytest
 
 from tests.end_to_end.conftest import Command, refused, train
 from tests.end_to_end.toy import BOOKS, SHORT, Toy, chat, settings, the_run, visible
-from twosignal.records.storage import FolderLock
+from twosignal.records.lock import FolderLock
 
 Spoil = Callable[[Path], object]
 
@@ -261,21 +261,22 @@ def copied(toy: Toy, tmp_path: Path) -> Path:
     return shutil.copytree(toy.path, tmp_path / "runs" / toy.id)
 
 
-def damage(copied: Path) -> None:
-    """Tear a line out of the midst of the record."""
+def damage(copied: Path) -> int:
+    """Tear a sample out of the midst of the record; return its line."""
     events = copied / "events.jsonl"
     lines = events.read_bytes().splitlines(keepends=True)
-    assert b'"kind":"sample"' in lines[7]
-    lines[7] = lines[7][: len(lines[7]) // 2] + b"\n"
+    number = next(number for number, line in enumerate(lines) if b'"kind":"sample"' in line)
+    lines[number] = lines[number][: len(lines[number]) // 2] + b"\n"
     events.write_bytes(b"".join(lines))
+    return number + 1
 
 
 @pytest.mark.parametrize("name", ["audit", "compare", "sample"])
 def test_a_damaged_record_is_one_sentence(copied: Path, command: Command, name: str) -> None:
-    damage(copied)
+    line = damage(copied)
     ended = command(name, copied, *([copied] if name == "compare" else []))
     assert ended.code == 2
-    assert f"{copied}/events.jsonl:8: this line of the record is damaged" in ended.sentence
+    assert f"{copied}/events.jsonl:{line}: this line of the record is damaged" in ended.sentence
     assert "Restore the file from a copy" in ended.sentence
 
 

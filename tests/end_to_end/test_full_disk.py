@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,10 @@ from tests.end_to_end.conftest import Command, refused, train
 from tests.end_to_end.toy import SHORT, Toy, the_run
 from twosignal.records.reader import Run
 from twosignal.train import checkpoint
+from twosignal.train.recorder import Recorder
+from twosignal.train.watch import Watch
+
+NO_WAIT = ("--set", "checkpoints.wait_minutes=0")
 
 
 class Disk:
@@ -53,7 +58,9 @@ def test_a_disk_that_is_full_from_the_start_is_one_sentence(
     runs_dir = disk.place / "runs"
     sentence = refused(command("train", run_file, "--runs", runs_dir, *SHORT), runs_dir)
     assert f"{runs_dir}" in sentence
-    assert "No space left on device" in sentence
+    assert (
+        "No space left on device" in sentence or "checkpoints of this run do not fit on the disk" in sentence
+    )
     assert "ree some space" in sentence
 
 
@@ -65,20 +72,70 @@ def test_a_read_only_disk_is_one_sentence(run_file: Path, command: Command, disk
     assert "choose another with --runs" in sentence
 
 
+def fill_up(disk: Disk, name: str) -> None:
+    """Leave the disk without room for another checkpoint; for use after one was saved."""
+    free = shutil.disk_usage(disk.place).free
+    (disk.place / name).write_bytes(b"0" * (free - (1 << 16)))
+
+
 @pytest.mark.slow
-def test_a_run_goes_on_when_a_full_disk_has_room_again(
-    run_file: Path, toy: Toy, command: Command, disk: Disk
+def test_a_run_waits_on_a_full_disk_and_goes_on_when_there_is_room(
+    run_file: Path, toy: Toy, command: Command, disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    disk.mount("size=20m")
-    runs_dir = disk.place / "runs"
+    disk.mount("size=200m")
+    runs_dir, said, real = disk.place / "runs", list[str](), Watch.notice
+
+    def notice(watch: Watch, sentence: str) -> None:
+        said.append(sentence)
+        (disk.place / "filler").unlink(missing_ok=True)
+        real(watch, sentence)
+
+    monkeypatch.setattr(Watch, "notice", notice)
+    monkeypatch.setattr(Recorder, "checkpoint", filling(Recorder.checkpoint, disk))
     ended = command("train", run_file, "--runs", runs_dir)
+    path = the_run(runs_dir)
+    assert ended.code == 0, ended.err
+    assert "The run waits for room, at most 60 minutes" in said[0]
+    assert f"{path}" in said[0]
+    assert "the run goes on" in said[1]
+    assert json.loads(command("compare", path, toy.path, "--json").out)["equal"]
+    assert command("verify", path).code == 0
+
+
+def filling(checkpoint: Callable[..., None], disk: Disk) -> Callable[..., None]:
+    """Return `checkpoint`, the disk filled behind its first call."""
+    left = ["filler"]
+
+    def saved(*given: Any) -> None:
+        checkpoint(*given)
+        if left:
+            fill_up(disk, left.pop())
+
+    return saved
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_the_wait_and_the_run_is_resumed_when_there_is_room(
+    run_file: Path, toy: Toy, command: Command, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk.mount("size=200m")
+    runs_dir = disk.place / "runs"
+
+    def pressed(watch: Watch, _: str) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert watch.interrupted
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Watch, "notice", pressed)
+        patched.setattr(Recorder, "checkpoint", filling(Recorder.checkpoint, disk))
+        ended = command("train", run_file, "--runs", runs_dir)
     path = the_run(runs_dir)
     assert ended.code == 2
     assert f"{path}/checkpoints/step-00000020: cannot write: No space left on device" in ended.sentence
     assert "go on with --resume auto" in ended.sentence
     assert [saved.name for saved in Run(path=path).checkpoints()] == ["step-00000010"]
     assert Run(path=path).state == "failed"
-    disk.mount("remount,size=200m")
+    (disk.place / "filler").unlink()
     assert command("train", run_file, "--runs", runs_dir, "--resume", "auto").code == 0
     ended = command("compare", path, toy.path, "--json")
     assert json.loads(ended.out)["equal"]
@@ -109,7 +166,7 @@ OPEN = os.open
     ("place", "fault"),
     [
         ("twosignal.records.folder.write_durable", full),
-        ("twosignal.records.storage.os.open", full_at_the_lock),
+        ("twosignal.records.lock.os.open", full_at_the_lock),
     ],
 )
 def test_a_run_folder_that_cannot_be_made_leaves_nothing(
@@ -128,13 +185,13 @@ def test_a_checkpoint_that_cannot_be_written_ends_the_run_resumably(
 ) -> None:
     with monkeypatch.context() as patched:
         patched.setattr(checkpoint, "save_file", fault)
-        ended = train(command, run_file, *SHORT)
+        ended = train(command, run_file, *SHORT, *NO_WAIT)
     path = the_run(run_file.parent / "runs")
     assert ended.code == 2
     assert f"{path}/checkpoints/step-00000002: cannot write: No space left on device." in ended.sentence
     assert "go on with --resume auto" in ended.sentence
     assert list((path / "checkpoints").iterdir()) == []
-    assert train(command, run_file, *SHORT, "--resume", "auto").code == 0
+    assert train(command, run_file, *SHORT, *NO_WAIT, "--resume", "auto").code == 0
     assert Run(path=path).state == "finished"
     assert Run(path=path).attempts() == []
 
@@ -145,11 +202,11 @@ def test_a_record_that_cannot_be_written_ends_the_run_resumably(
     write, left = os.write, iter(range(8))
     with monkeypatch.context() as patched:
         patched.setattr(os, "write", lambda *given: full() if next(left, None) is None else write(*given))
-        ended = train(command, run_file, *SHORT)
+        ended = train(command, run_file, *SHORT, *NO_WAIT)
     path = the_run(run_file.parent / "runs")
     assert ended.code == 2
     assert f"{path}" in ended.sentence
     assert "No space left on device" in ended.sentence
-    assert train(command, run_file, *SHORT, "--resume", "auto").code == 0
+    assert train(command, run_file, *SHORT, *NO_WAIT, "--resume", "auto").code == 0
     assert Run(path=path).verify_chain() is None
     assert Run(path=path).state == "finished"

@@ -32,7 +32,8 @@ def told(path: Path) -> dict[str, object]:
     last = run.checkpoints()[-1]
     return {
         "last checkpoint": {
-            file.name: sha256(file.read_bytes()).hexdigest() for file in sorted(last.iterdir())
+            file.name: sha256(file.read_bytes().replace(run.id.encode(), b"RUN")).hexdigest()
+            for file in sorted(last.iterdir())
         },
         "checkpoints": [checkpoint.name for checkpoint in run.checkpoints()],
         "learning": (path / "steps/learning.bin").read_bytes(),
@@ -43,7 +44,7 @@ def told(path: Path) -> dict[str, object]:
         "attempts": run.attempts(),
         "loss": json.loads((path / "loss.json").read_text()) | {"run": None},
         "samples": json.loads((path / "samples.json").read_text()),
-        "mix": (path / "bandit.json").read_bytes(),
+        "mix": (path / "bandit.json").read_bytes().replace(run.id.encode(), b"RUN"),
         "state": run.state,
         "leftovers": [found.name for found in path.rglob(".*") if found.name != ".lock"],
     }

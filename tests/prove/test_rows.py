@@ -26,7 +26,7 @@ def ledger_check(setup: Setup) -> Check:
 
 def census(setup: Setup) -> Check:
     per_step = setup.config.rows.per_step
-    return check_census(setup.sources, setup.mixer, steps=setup.steps, per_step=per_step)
+    return check_census(setup.sources, setup.curriculum.shares, steps=setup.steps, per_step=per_step)
 
 
 def chats_setup(folder: Path, *chats: list[tuple[str, str]], source: Any = None, **tables: Any) -> Setup:

@@ -20,7 +20,9 @@ from transformers import (
 
 from tests.packs.conftest import example
 from twosignal.config import Config
-from twosignal.curriculum.mixture import Mixer
+from twosignal.curriculum.curriculum import Curriculum
+from twosignal.curriculum.policy import Arm
+from twosignal.curriculum.still import proportional
 from twosignal.model.head import measured_head
 from twosignal.model.isolation import isolate
 from twosignal.packs.pack import Pack, lay_row
@@ -151,12 +153,13 @@ def small_setup(
 
 def bare_setup(learner: Learner, *, rows_per_pass: int) -> Setup:
     """A set-up run without data, for what is given its rows."""
+    arms = [Arm(name="chat", rows=1, documents=1)]
     return Setup(
         config=config(),
         tokenizer=train_tokenizer([], kind="bytes", vocab=265),
         sources={},
         learner=learner,
-        mixer=Mixer({"chat": 1.0}),
+        curriculum=Curriculum(arms, proportional(arms)),
         steps=1,
         row_tokens=64,
         context=64,

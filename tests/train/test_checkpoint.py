@@ -64,7 +64,7 @@ def test_every_bit_comes_back(family: str, is_tied: bool, optimizer: str, tmp_pa
         state = read_state(tmp_path / "step-00000001")
         restore_checkpoint(tmp_path / "step-00000001", again)
         assert torch.equal(torch.rand(4), expected)
-    assert (state["step"], state["probe"], state["version"]) == (1, 2.5, 1)
+    assert (state["step"], state["probe"], state["version"]) == (1, 2.5, 2)
     before = parts.mover.state()
     assert again.mover.state().keys() == before.keys()
     assert all(torch.equal(tensor, before[name]) for name, tensor in again.mover.state().items())
@@ -142,7 +142,7 @@ def test_a_state_of_another_version_is_refused(tmp_path: Path) -> None:
     save_checkpoint(folder, resumable(), {"step": 1})
     state = json.loads((folder / "state.json").read_text())
     (folder / "state.json").write_text(json.dumps({**state, "version": 99}))
-    with pytest.raises(RunError, match="found version 99; expected version 1"):
+    with pytest.raises(RunError, match="found version 99; expected version 2"):
         read_state(folder)
 
 
@@ -222,30 +222,20 @@ def test_saving_a_step_again_replaces_it(tmp_path: Path) -> None:
     assert read_state(checkpoint_path(tmp_path, 3))["probe"] == 2.0
 
 
-def test_the_newest_is_the_one_of_the_highest_step(tmp_path: Path) -> None:
+def test_the_newest_is_the_one_of_the_highest_step_after_the_last_roll_back(tmp_path: Path) -> None:
     assert newest_checkpoint(tmp_path) is None
     for step in (9, 120, 20):
         checkpoint_path(tmp_path, step).mkdir(parents=True)
     assert newest_checkpoint(tmp_path) == tmp_path / "checkpoints" / "step-00000120"
+    checkpoint_path(tmp_path, 20, rollbacks=1).mkdir()
+    assert newest_checkpoint(tmp_path) == tmp_path / "checkpoints" / "step-00000020-r1"
 
 
-@pytest.mark.parametrize(
-    ("keep", "best", "left"),
-    [
-        (2, None, ["step-00000030", "step-00000040"]),
-        (2, 10, ["step-00000010", "step-00000030", "step-00000040"]),
-        (1, 40, ["step-00000040"]),
-        (9, 10, ["step-00000010", "step-00000020", "step-00000030", "step-00000040"]),
-    ],
-)
-def test_the_newest_and_the_best_are_kept(
-    keep: int, best: int | None, left: list[str], tmp_path: Path
-) -> None:
-    for step in (10, 20, 30, 40):
-        checkpoint_path(tmp_path, step).mkdir(parents=True)
-        (checkpoint_path(tmp_path, step) / "state.json").write_text("{}")
-    for leftover in (".step-00000005.deleted", ".step-00000050.partial"):
-        (tmp_path / "checkpoints" / leftover).mkdir()
-        (tmp_path / "checkpoints" / leftover / "model.safetensors").write_bytes(b"half")
-    thin_out(tmp_path, keep=keep, best=best)
-    assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == left
+def test_only_what_is_to_be_kept_stays(tmp_path: Path) -> None:
+    names = ["step-00000010", "step-00000020", "step-00000020-r1", "step-00000030"]
+    for name in (*names, ".step-00000005.deleted", ".step-00000050.partial"):
+        (tmp_path / "checkpoints" / name).mkdir(parents=True)
+        (tmp_path / "checkpoints" / name / "model.safetensors").write_bytes(b"half")
+    thin_out(tmp_path, kept={"step-00000020-r1", "step-00000030", "step-00000099"})
+    left = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
+    assert left == ["step-00000020-r1", "step-00000030"]

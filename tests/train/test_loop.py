@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +22,19 @@ from twosignal.audits.gate import Gate
 from twosignal.packs.pack import NO_TARGET, Pack
 from twosignal.records.columns import learning_columns
 from twosignal.records.reader import Run
+from twosignal.records.retention import Retention
 from twosignal.records.writer import RunWriter
 from twosignal.train.batch import measure
+from twosignal.train.curriculum_requests import Requests
+from twosignal.train.curriculum_run import Steering, mix_report
 from twosignal.train.forecast import carried_targets
-from twosignal.train.loop import Running, fit, probe, save
+from twosignal.train.loop import fit, probe, save
 from twosignal.train.loss import Tally, TokenLoss
 from twosignal.train.optimizer import Mover
+from twosignal.train.rate import Rate
 from twosignal.train.recorder import Recorder
 from twosignal.train.run import sampler_of
+from twosignal.train.running import Running
 from twosignal.train.setup import Setup
 from twosignal.train.step import take_step
 from twosignal.train.watch import Watch
@@ -47,15 +53,25 @@ def running(setup: Setup, folder: Path) -> Iterator[tuple[Running, Run]]:
         now=datetime(2026, 1, 1),
     )
     with writer:
-        recorder = Recorder(writer, sources=list(setup.sources), shares=setup.mixer.shares, keep=9)
+        recorder = Recorder(
+            writer,
+            sources=list(setup.sources),
+            mix=partial(mix_report, setup),
+            retention=Retention(keep=9, every=1),
+        )
+        watch = Watch(Console(file=io.StringIO()), steps=setup.steps, done=0)
+        rate = Rate(schedule=setup.learning_rate(), rewarm=setup.config.train.rewarm)
         run = Running(
             setup=setup,
             mover=setup.mover(),
-            rate=setup.learning_rate(),
+            rate=rate,
             gate=Gate(random_chance=setup.random_chance, unigram_loss=setup.unigram_loss),
             sampler=sampler_of(setup),
             recorder=recorder,
-            watch=Watch(Console(file=io.StringIO()), steps=setup.steps, done=0),
+            watch=watch,
+            steering=Steering(
+                setup, recorder=recorder, watch=watch, rate=rate, requests=Requests(Run(path=writer.path))
+            ),
         )
         yield run, Run(path=writer.path)
 
@@ -74,8 +90,9 @@ def steps_of(run: Run, kind: Any) -> list[int]:
     return [event.step for event in run.events(kind)]
 
 
-def test_the_held_out_loss_is_mixed_by_the_shares(tmp_path: Path) -> None:
-    setup = two_sources(tmp_path)
+def test_the_held_out_loss_is_mixed_by_the_weights_of_the_target(tmp_path: Path) -> None:
+    target = {"chat": 1.0, "lines": 3.0}
+    setup = two_sources(tmp_path, curriculum={"policy": "uniform", "target": target})
     tallies = {
         name: measure(setup.learner, source.probe_rows, rows_per_pass=2).whole
         for name, source in setup.sources.items()
@@ -281,8 +298,8 @@ def test_the_best_checkpoint_is_that_of_the_lowest_held_out_loss(tmp_path: Path)
         for step, loss in enumerate([3.0, 2.0, math.nan, 2.5, 2.0, 1.5], 1):
             run.step, run.probe = step, loss
             save(run)
-            best.append(run.best_step)
-    assert best == [1, 2, 2, 2, 2, 6]
+            best.append(run.best)
+    assert best == [f"step-{step:08d}" for step in (1, 2, 2, 2, 2, 6)]
 
 
 def test_what_a_run_knows_goes_through_json_and_back(tmp_path: Path) -> None:
@@ -296,7 +313,7 @@ def test_what_a_run_knows_goes_through_json_and_back(tmp_path: Path) -> None:
     with running(again, other) as (fresh, _):
         fresh.restore(state)
         assert fresh.state() == run.state()
-        assert (fresh.step, fresh.probe, fresh.best_step) == (6, run.probe, run.best_step)
+        assert (fresh.step, fresh.probe, fresh.best) == (6, run.probe, run.best)
     rows = [[list(row.ids) for row in one.draw_rows()] for one in (setup, again)]
     assert rows[0] == rows[1]
 

@@ -14,6 +14,7 @@ from twosignal.config import TrainTable
 from twosignal.records.columns import learning_columns
 from twosignal.records.folder import read_heartbeat, read_sessions
 from twosignal.records.reader import Run
+from twosignal.records.retention import Retention
 from twosignal.records.writer import RunWriter
 from twosignal.tokens.training import train_tokenizer
 from twosignal.train.checkpoint import Resumable, read_state
@@ -52,7 +53,9 @@ def writer(tmp_path: Path) -> Iterator[RunWriter]:
 
 
 def recorder_of(writer: RunWriter, *, keep: int = 3) -> Recorder:
-    return Recorder(writer, sources=SOURCES, shares={"chat": 0.75, "books": 0.25}, keep=keep)
+    retention = Retention(keep=keep, every=1, ladder=False)
+    mix = {"shares": {"chat": 0.75, "books": 0.25}}
+    return Recorder(writer, sources=SOURCES, mix=lambda: mix, retention=retention)
 
 
 @pytest.fixture
@@ -76,7 +79,15 @@ def kinds(recorder: Recorder) -> list[tuple[str, int]]:
 
 
 def state(step: int, **more: Any) -> dict[str, Any]:
-    return {"step": step, "best_step": None, "gate": GATE, **more}
+    return {
+        "step": step,
+        "best": None,
+        "is_sound": True,
+        "sound_step": None,
+        "spent": {"targets": []},
+        "gate": GATE,
+        **more,
+    }
 
 
 def test_a_step_fills_its_columns(recorder: Recorder) -> None:
@@ -135,9 +146,8 @@ def test_a_run_opens_with_what_it_is_and_what_the_proof_found(recorder: Recorder
     assert start.body["sources"] == SOURCES
     assert proof.body == {"passed": True, "checks": []}
     assert proof.clock["seconds"] == 1.5
-    assert json.loads((recorder.folder / "bandit.json").read_text()) == {
-        "shares": {"chat": 0.75, "books": 0.25}
-    }
+    mix = json.loads((recorder.folder / "bandit.json").read_text())
+    assert mix == {"run": recorder.folder.name, "shares": {"chat": 0.75, "books": 0.25}}
     (session,) = read_sessions(recorder.folder)
     assert session["resumed_from"] is None
     assert session["versions"].keys() == {"python", "torch", "transformers", "tokenizers"}
@@ -185,9 +195,10 @@ def test_a_checkpoint_is_saved_and_then_told(recorder: Recorder, parts: Resumabl
     recorder.step(figures(1, chat=(8.0, 4)))
     recorder.checkpoint(parts, state(1))
     event = list(records(recorder).events())[-1]
-    assert event.body == {"path": "checkpoints/step-00000001"}
+    body = {"path": "checkpoints/step-00000001", "sound": True, "best": None}
+    assert event.body == body
     saved = read_state(recorder.folder / "checkpoints" / "step-00000001")
-    assert saved["told"] is True
+    assert saved["tell"] == [["checkpoint", body]]
     assert (saved["records"]["events"], saved["records"]["steps"]) == (2, 1)
     assert saved["smma"] == [{"periods": n, "value": 2.0} for n in (10, 100, 1000)]
 
@@ -196,7 +207,7 @@ def test_only_the_newest_checkpoints_and_the_best_stay(writer: RunWriter, parts:
     recorder = recorder_of(writer, keep=2)
     for step in (1, 2, 3, 4):
         recorder.step(figures(step, chat=(8.0, 4)))
-        recorder.checkpoint(parts, state(step, best_step=1))
+        recorder.checkpoint(parts, state(step, best="step-00000001"))
     names = [path.name for path in records(recorder).checkpoints()]
     assert names == ["step-00000001", "step-00000003", "step-00000004"]
 
@@ -205,7 +216,7 @@ def test_a_pause_is_saved_and_not_told(recorder: Recorder, parts: Resumable) -> 
     recorder.step(figures(1, chat=(8.0, 4)))
     recorder.pause(parts, state(1))
     assert kinds(recorder) == []
-    assert read_state(recorder.folder / "checkpoints" / "step-00000001")["told"] is False
+    assert read_state(recorder.folder / "checkpoints" / "step-00000001")["tell"] == []
     beat = read_heartbeat(recorder.folder)
     assert beat is not None
     assert beat.state == "interrupted"
@@ -214,9 +225,9 @@ def test_a_pause_is_saved_and_not_told(recorder: Recorder, parts: Resumable) -> 
 def test_a_pause_at_a_checkpoint_saves_nothing_anew(recorder: Recorder, parts: Resumable) -> None:
     recorder.step(figures(1, chat=(8.0, 4)))
     recorder.checkpoint(parts, state(1))
-    recorder.pause(parts, state(1, best_step=77))
+    recorder.pause(parts, state(1, best="step-00000077"))
     saved = read_state(recorder.folder / "checkpoints" / "step-00000001")
-    assert (saved["told"], saved["best_step"]) == (True, None)
+    assert (len(saved["tell"]), saved["best"]) == (1, None)
 
 
 @pytest.mark.parametrize("is_told", [True, False])

@@ -68,6 +68,8 @@ def test_a_run_is_proved_trained_and_recorded(tmp_path: Path) -> None:
         "rows_per_step": 2,
         "random_chance": setup.random_chance,
         "unigram_loss": setup.unigram_loss,
+        "policy": "proportional",
+        "target": {"chat": 1.0},
         "peak_learning_rate": 1e-3,
         "shares": {"chat": 1.0},
         "inputs": {"chat": setup.sources["chat"].fingerprint},

@@ -11,6 +11,14 @@ def count(text: str) -> int:
     return int(text)
 
 
+def port(text: str) -> int:
+    """Read a port: a whole number below 65536; 0 takes any that is free."""
+    if not text.isdecimal() or int(text) > 65535:
+        message = f"found {text!r}, expected a whole number from 0 to 65535"
+        raise argparse.ArgumentTypeError(message)
+    return int(text)
+
+
 def seed(text: str) -> int:
     """Read a seed: a whole number below 2**31."""
     if not text.isdecimal() or int(text) >= 2**31:

@@ -1,6 +1,5 @@
 """`twosignal backtest RUN|SAMPLES.jsonl`: takes a run that is over, says when each rule would have stopped it."""
 
-import math
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,12 +10,11 @@ from rich.table import Table
 
 from twosignal.audits.backtest import Backtest, Past
 from twosignal.audits.backtest import backtest as replay_rules
-from twosignal.audits.recorded import newest_telling, read_probe, read_sample
+from twosignal.audits.recorded import known_number, newest_telling, read_probe, read_sample
 from twosignal.audits.rules import RULES, Context, find_rules
 from twosignal.audits.samples_file import read_samples
 from twosignal.commands.console import console_for, print_json
 from twosignal.errors import RunError
-from twosignal.records.events import Event
 from twosignal.records.reader import Run, open_run
 
 
@@ -46,6 +44,7 @@ def backtest_path(
 def past_of(run: Run) -> Past:
     """Return what a backtest needs from a run's records; raise RunError when nothing was sampled or probed."""
     start = next(run.events("start"), None)
+    told = start.body if start else {}
     samples = newest_telling(read_sample(event.step, event.body) for event in run.samples())
     probes = newest_telling(read_probe(event.step, event.body) for event in run.probes())
     if not samples and not probes:
@@ -59,14 +58,9 @@ def past_of(run: Run) -> Past:
         curve=tuple(zip(rows["step"].tolist(), losses.tolist(), strict=True)),
         clock=tuple(zip(timing["step"].tolist(), np.cumsum(timing["seconds"]).tolist(), strict=True)),
         context=Context(
-            random_chance=_known(start, "random_chance"), unigram_loss=_known(start, "unigram_loss")
+            random_chance=known_number(told, "random_chance"), unigram_loss=known_number(told, "unigram_loss")
         ),
     )
-
-
-def _known(start: Event | None, name: str) -> float | None:
-    value = start.body.get(name) if start else None
-    return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else None
 
 
 def _show(result: Backtest, console: Console) -> None:

@@ -8,6 +8,7 @@ from twosignal.commands.console import console_for
 from twosignal.commands.speak import speaker
 from twosignal.records.reader import open_run
 from twosignal.text.conversation import Message
+from twosignal.text.visible import spelled_out
 
 ANSWER_TOKENS = 300
 
@@ -36,5 +37,5 @@ def run(options: Namespace) -> int:
             [ids], tokens=ANSWER_TOKENS, temperature=options.temperature, seed=options.seed + turn
         )[0]
         said.append(Message(role="assistant", content=answer))
-        console.print(Text.assemble(("model ", "bold green"), answer), soft_wrap=True)
+        console.print(Text.assemble(("model ", "bold green"), spelled_out(answer)), soft_wrap=True)
     return 0

@@ -4,8 +4,9 @@ from argparse import Namespace
 from pathlib import Path
 
 from twosignal.audits.render import render_text
-from twosignal.commands.audit import audit_run
+from twosignal.audits.run_audit import audit_run
 from twosignal.commands.console import console_for
+from twosignal.commands.pages import show_pages
 from twosignal.commands.quiz import marks_table, quiz
 from twosignal.commands.train import report, train_config
 from twosignal.runfile import load_config
@@ -19,6 +20,7 @@ def run(options: Namespace) -> int:
     console = console_for(options)
     console.print(f"the run file of this demo is {RUN_FILE}", soft_wrap=True)
     config = load_config(RUN_FILE, [f"run.hours={options.minutes / 60}"])
+    show_pages(options, options.out, console)
     result = train_config(config, folder=RUN_FILE.parent, runs_dir=options.out, console=console)
     code = report(result, console, as_json=options.json)
     if code == 0:
@@ -27,5 +29,6 @@ def run(options: Namespace) -> int:
         console.print(marks_table(quiz(result.run)))
         place = "" if options.out == Path("runs") else f" --runs {options.out}"
         console.print(f"\ntalk to it:     twosignal chat {result.run.id}{place}", soft_wrap=True)
+        console.print(f"see it again:   twosignal dashboard {options.out}", soft_wrap=True)
         console.print(f"read it again:  twosignal audit {result.run.id}{place}", soft_wrap=True)
     return code

@@ -9,6 +9,7 @@ from twosignal.commands.console import console_for, print_json
 from twosignal.commands.speak import speaker
 from twosignal.records.reader import Run, open_run
 from twosignal.text.conversation import Message
+from twosignal.text.visible import spelled_out
 
 
 def run(options: Namespace) -> int:
@@ -27,7 +28,10 @@ def run(options: Namespace) -> int:
                 scores = classic_score(text).as_dict()
                 print_json({"step": loaded.step, "prompt": prompt, "text": text, "scores": scores})
             else:
-                console.print(Text.assemble((prompt, "dim"), " ", (text, "green")), soft_wrap=True)
+                console.print(
+                    Text.assemble((spelled_out(prompt), "dim"), " ", (spelled_out(text), "green")),
+                    soft_wrap=True,
+                )
     return 0
 
 

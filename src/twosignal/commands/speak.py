@@ -10,11 +10,11 @@ from twosignal.model.device import pick_device
 from twosignal.model.generate import Generated, Sampling, generate
 from twosignal.model.pretrained import load_model
 from twosignal.records.reader import Run
+from twosignal.records.saved import place_of
 from twosignal.text.conversation import Message
 from twosignal.tokens.pretrained import load_tokenizer
 from twosignal.tokens.render import Renderer
 from twosignal.tokens.tokenizer import Tokenizer
-from twosignal.train.checkpoint import checkpoint_path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,21 +47,19 @@ class Speaker:
 
 def speaker(run: Run, *, step: int | None = None) -> Speaker:
     """Load a run's checkpoint of a step, by default the newest; raise RunError when there is none."""
-    saved = run.checkpoints()
-    newest = saved[-1] if saved else None
-    folder = newest if step is None else checkpoint_path(run.path, step)
-    if folder is None or folder not in saved:
-        message = (
-            "this run has no checkpoint yet" if folder is None else f"there is no checkpoint of step {step}"
-        )
-        known = ", ".join(str(int(path.name.removeprefix("step-"))) for path in saved) or "none"
-        raise RunError(message, where=str(run.path), found=f"checkpoints of steps {known}")
+    saved = {path: place for path in run.checkpoints() if (place := place_of(path.name))}
+    wanted = [path for path, place in saved.items() if step in (None, place.step)]
+    if not wanted:
+        message = "there is no checkpoint of step {step}" if saved else "this run has no checkpoint yet"
+        known = ", ".join(str(at) for at in sorted({place.step for place in saved.values()})) or "none"
+        raise RunError(message.format(step=step), where=str(run.path), found=f"checkpoints of steps {known}")
+    folder = wanted[-1]
     tokenizer = load_tokenizer(folder)
     model = load_model(str(folder), device=pick_device("auto"))
     receipt = next(run.events("prove"), None)
     return Speaker(
         run=run,
-        step=int(folder.name.removeprefix("step-")),
+        step=saved[folder].step,
         model=model,
         tokenizer=tokenizer,
         is_chat=bool(receipt and receipt.number("conversations")),

@@ -1,6 +1,5 @@
 """`twosignal train CONFIG`: takes a run file, gives a trained run, or the sentence why not."""
 
-import math
 from argparse import Namespace
 from collections.abc import Sequence
 from contextlib import suppress
@@ -11,6 +10,7 @@ from rich.console import Console
 
 from twosignal.audits.finding import Verdict
 from twosignal.commands.console import console_for, print_json
+from twosignal.commands.pages import show_pages
 from twosignal.config import Config
 from twosignal.errors import HaltedError, RunError
 from twosignal.prove.page import receipt_page
@@ -19,7 +19,6 @@ from twosignal.prove.show import show_receipt
 from twosignal.records.reader import Run, open_run
 from twosignal.runfile import load_config
 from twosignal.train.agreement import check_config
-from twosignal.train.checkpoint import checkpoint_path
 from twosignal.train.hours import settle_hours
 from twosignal.train.run import Proved, Result, newest_run_of, resume, run_config, sampler_of, start
 from twosignal.train.setup import Setup, build
@@ -37,6 +36,7 @@ def run(options: Namespace) -> int:
     earlier = _earlier(config, options, console)
     if earlier is not None and earlier.state == "finished":
         return report_finished(earlier, console, as_json=options.json)
+    show_pages(options, options.runs, console)
     result = train_config(config, folder=folder, runs_dir=options.runs, earlier=earlier, console=console)
     return report(result, console, as_json=options.json)
 
@@ -76,11 +76,11 @@ def train_config(
     config: Config, *, folder: Path, runs_dir: Path, earlier: Run | None = None, console: Console
 ) -> Result:
     """Prove and train a configuration, or go on with `earlier`."""
-    if config.samples.temperature == 0 and config.gate.action == "halt":
+    if config.samples.temperature == 0 and config.gate.action != "note":
         console.print(f"note: {GREEDY_NOTE}")
     setup = build(config, folder=folder, runs_dir=runs_dir, say=console.print)
     if earlier is not None:
-        setup.steps = run_config(earlier)[0].run.steps or setup.steps
+        setup.plan(run_config(earlier)[0].run.steps or setup.steps)
     else:
         settle_hours(setup, sampler_of(setup), say=console.print)
     proved = prove_setup(setup, console)
@@ -122,8 +122,11 @@ def report(result: Result, console: Console, *, as_json: bool) -> int:
         message = f"the gate halted {run.id} at step {outcome.step}: {outcome.verdict.reason}"
         raise HaltedError(message, remedy=_way_on(run, outcome.verdict))
     word = "interrupted, saved" if outcome.interrupted else "finished"
+    best = _best_checkpoint(run)
     console.print(
-        f"{run.id} {word} at step {outcome.step}; held-out loss {outcome.probe:.3f}", soft_wrap=True
+        f"{run.id} {word} at step {outcome.step}; held-out loss {outcome.probe:.3f}"
+        + (f"; best checkpoint {best}" if best else ""),
+        soft_wrap=True,
     )
     return result.exit_code
 
@@ -135,17 +138,16 @@ def _way_on(run: Run, verdict: Verdict) -> str:
         return finding.text("remedy")
     best = _best_checkpoint(run)
     saved = (
-        f"The checkpoint with the lowest held-out loss is {best.name}."
-        if best
-        else "No checkpoint was saved."
+        f"The best checkpoint is {best}." if best else "No checkpoint was saved whose texts were coherent."
     )
     return f"{saved} Read the texts with: twosignal audit {run.id}"
 
 
-def _best_checkpoint(run: Run) -> Path | None:
-    losses = {checkpoint_path(run.path, event.step): event.number("loss") for event in run.probes()}
-    heights = {path: loss if math.isfinite(loss) else math.inf for path, loss in losses.items()}
-    return min(run.checkpoints(), key=lambda path: heights.get(path, math.inf), default=None)
+def _best_checkpoint(run: Run) -> str | None:
+    """Return the name of the checkpoint with the lowest held-out loss among those whose texts were coherent."""
+    saved = run.snapshot().last_event("checkpoint")
+    best = saved.body.get("best") if saved else None
+    return best if isinstance(best, str) else None
 
 
 def report_finished(run: Run, console: Console, *, as_json: bool) -> int:
@@ -169,5 +171,6 @@ def _summary(run: Run) -> dict[str, Any]:
         "probe": probe.number("loss") if probe else None,
         "verdict": verdict.text("verdict") if verdict else "continue",
         "reason": verdict.text("reason") if verdict else "",
+        "best": _best_checkpoint(run),
         "folder": str(run.path),
     }

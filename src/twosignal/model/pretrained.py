@@ -16,6 +16,7 @@ from transformers.utils import logging
 
 from twosignal.errors import InputError, RunError
 from twosignal.model.isolation import isolate
+from twosignal.records.saved import saved_checkpoints
 
 HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
@@ -117,7 +118,7 @@ def _model_folder(folder: Path) -> Path:
 
 
 def _newest_checkpoint(run: Path) -> Path:
-    found = sorted(path for path in (run / "checkpoints").glob("step-*") if path.is_dir())
+    found = saved_checkpoints(run)
     if not found:
         raise RunError(
             "the run has no checkpoint yet", where=str(run), remedy="Wait for the first, or give another run."

@@ -41,6 +41,9 @@ from twosignal.tokens.training import train_tokenizer
 TOKENIZER_TEXT_LIMIT = 20_000_000
 """Characters per source a tokenizer is trained on; more changes the merges hardly at all."""
 
+MIX_FIELDS = {"floor", "cap", "weight"}
+"""Fields of a source's table that say how often it is drawn, not what it holds."""
+
 Say = Callable[[str], None]
 
 
@@ -89,6 +92,8 @@ class PreparedSource:
     stream: RowStream
     probe_rows: tuple[Pack, ...]
     """Held-out rows, the same in every run of this data."""
+    policy_rows: tuple[Pack, ...]
+    """Held-out rows for the curriculum's own probes: those after `probe_rows`, or the first of them where there are too few."""
     ledger: Ledger
 
 
@@ -102,7 +107,7 @@ def grow_tokenizer(config: Config, *, folder: Path, cache: Path, say: Say) -> To
     table = config.tokenizer
     readers = [source_reader(config, name, folder) for name in config.sources]
     inputs = [reader.input_fingerprint() for reader in readers]
-    tables = [source.model_dump(mode="json") for source in config.sources.values()]
+    tables = [source.model_dump(mode="json", exclude=MIX_FIELDS) for source in config.sources.values()]
     key = [FORMAT_VERSION, table.kind, table.vocab, inputs, tables]
     place = cache / f"tokenizer-{_digest(key)}"
     if place.is_dir():
@@ -145,7 +150,7 @@ def prepare(
 
 def source_fingerprint(reader: SourceReader, tokenizer: Tokenizer) -> str:
     """Return a hash of all that a source's examples depend on: data, tokenizer with its template, table, format version."""
-    table = reader.table.model_dump(mode="json")
+    table = reader.table.model_dump(mode="json", exclude=MIX_FIELDS)
     return _digest([FORMAT_VERSION, reader.input_fingerprint(), tokenizer.fingerprint(), table])
 
 
@@ -185,24 +190,32 @@ def _lay_out(config: Config, store: ExampleStore, fingerprint: str, *, row_token
     stream = RowStream(
         store, cutting, row_tokens=row_tokens, seed=config.run.seed, packing=config.rows.packing
     )
+    probe_rows, policy_rows = _held_out_rows(config, store, row_tokens)
     return PreparedSource(
         name=store.source,
         store=store,
         fingerprint=fingerprint,
         cutting=cutting,
         stream=stream,
-        probe_rows=_probe_rows(config, store, row_tokens),
+        probe_rows=probe_rows,
+        policy_rows=policy_rows,
         ledger=_ledger(store, cutting, stream=stream, row_tokens=row_tokens),
     )
 
 
-def _probe_rows(config: Config, store: ExampleStore, row_tokens: int) -> tuple[Pack, ...]:
-    """Pack held-out examples once, with a seed of their own, so that probes never change."""
+def _held_out_rows(
+    config: Config, store: ExampleStore, row_tokens: int
+) -> tuple[tuple[Pack, ...], tuple[Pack, ...]]:
+    """Pack held-out examples once, with a seed of their own, so that probes never change: (reported, the curriculum's)."""
     numbers = store.numbers(held_out=True)
     cutting = cut(store, numbers, row_tokens, too_long="cut-turns")
     stream = RowStream(store, cutting, row_tokens=row_tokens, seed=0)
-    wanted = min(len(stream.plan), config.probes.rows or len(stream.plan))
-    return tuple(stream.row(stream.plan, number) for number in range(wanted))
+    reported = min(len(stream.plan), config.probes.rows or len(stream.plan))
+    own = config.curriculum.probe_rows
+    first = reported if reported + own <= len(stream.plan) else 0
+    wanted = max(reported, min(first + own, len(stream.plan)))
+    rows = [stream.row(stream.plan, number) for number in range(wanted)]
+    return tuple(rows[:reported]), tuple(rows[first : first + own])
 
 
 def _ledger(store: ExampleStore, cutting: Cutting, *, stream: RowStream, row_tokens: int) -> Ledger:

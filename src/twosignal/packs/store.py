@@ -25,6 +25,8 @@ Scalar = TypeVar("Scalar", bound=np.generic)
 _BLOCK = 1024
 """Examples written at once."""
 
+_COUNTED = 1 << 22
+"""Tokens that are counted at a time."""
 FORMAT_VERSION = 1
 """Part of every store's name: raised when what is stored, or how it is labelled, changes."""
 
@@ -102,6 +104,15 @@ class ExampleStore:
     def numbers(self, *, held_out: bool) -> npt.NDArray[np.int64]:
         """Return the numbers of the training examples, or of the held-out ones, in reading order."""
         return np.flatnonzero(self.index["held_out"] == held_out)
+
+    def learned(self, token: int) -> tuple[int, int]:
+        """Return how often a token is learned, and how many tokens are learned in all; held-out examples included."""
+        found = learned = 0
+        for start in range(0, len(self._ids), _COUNTED):
+            mask = self._mask[start : start + _COUNTED]
+            learned += int(np.count_nonzero(mask))
+            found += int(np.count_nonzero(mask & (self._ids[start : start + _COUNTED] == token)))
+        return found, learned
 
 
 class _Writer:

@@ -36,6 +36,11 @@ class RowStream:
         """The source's name."""
         return self.store.source
 
+    @property
+    def epochs(self) -> float:
+        """Passes over the source so far."""
+        return self.cursor["epoch"] + self.cursor["row"] / max(1, len(self.plan))
+
     def plan_of(self, *, epoch: int) -> RowPlan:
         """Return the rows of an epoch; the same for the same seed, whenever asked."""
         lengths = self.pieces["length"].astype(np.int64)

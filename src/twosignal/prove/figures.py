@@ -67,7 +67,7 @@ def settled_hash(setup: Setup) -> str:
 def per_step(setup: Setup) -> dict[str, float]:
     """Return means of one step, and the steps of an epoch packed and with one example per row."""
     rows = setup.config.rows.per_step
-    shares = setup.mixer.shares
+    shares = setup.curriculum.shares
     mean = {name: _per_row(source) for name, source in setup.sources.items()}
     total_rows = sum(len(source.stream.plan) for source in setup.sources.values())
     total_pieces = sum(len(source.stream.pieces) for source in setup.sources.values())

@@ -22,6 +22,7 @@ from twosignal.prove.rows import ROWS_INVERTED, check_census, check_ledger, chec
 from twosignal.prove.sample import Sample
 from twosignal.prove.stops import check_stops
 from twosignal.prove.stored import check_store
+from twosignal.prove.unknown import check_unknown
 from twosignal.prove.windows import check_windows
 from twosignal.tokens.example import Ids
 from twosignal.train.setup import Setup
@@ -43,7 +44,14 @@ def prove(setup: Setup, *, most_rows: int = ROWS_INVERTED) -> Receipt:
     """
     began = time.perf_counter()
     config, sources = setup.config, setup.sources
-    ledger = _timed(lambda: check_ledger(config, {n: s.ledger for n, s in sources.items()}))
+    ledger = _timed(
+        lambda: combined(
+            [
+                check_ledger(config, {n: s.ledger for n, s in sources.items()}),
+                check_unknown(setup.tokenizer, sources),
+            ]
+        )
+    )
     checks = [ledger]
     if ledger.passed:
         checks += [*_text_checks(setup), *_row_checks(setup, most_rows), *_model_checks(setup)]
@@ -124,7 +132,7 @@ def _row_checks(setup: Setup, most_rows: int) -> list[Check]:
     sources, per_step = setup.sources, setup.config.rows.per_step
     return [
         _timed(lambda: check_packing(sources, most_rows=most_rows)),
-        _timed(lambda: check_census(sources, setup.mixer, steps=setup.steps, per_step=per_step)),
+        _timed(lambda: check_census(sources, setup.curriculum.shares, steps=setup.steps, per_step=per_step)),
         _timed(lambda: check_stops(sources, setup.tokenizer, setup.learner.model)),
     ]
 

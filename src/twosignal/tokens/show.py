@@ -4,7 +4,6 @@ What is supervised is shown by more than colour: by weight or brackets in a term
 underline on the page.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +13,11 @@ from rich.console import Console
 from rich.text import Text
 
 from twosignal.errors import StorageError
+from twosignal.text.visible import spelled_out
 from twosignal.tokens.example import Example
 from twosignal.tokens.page import PAGE
 from twosignal.tokens.spans import Span, spans_of
 from twosignal.tokens.tokenizer import Tokenizer
-
-_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +62,7 @@ def show_terminal(tokenizer: Tokenizer, examples: Sequence[Shown], *, console: C
             if span.is_supervised != was_supervised:
                 body.append(marks[was_supervised])
                 was_supervised = span.is_supervised
-            body.append(_visible(span.text), style=_style(span))
+            body.append(spelled_out(span.text), style=_style(span))
         console.print(body, soft_wrap=True)
         console.print()
 
@@ -77,7 +75,7 @@ def show_html(tokenizer: Tokenizer, examples: Sequence[Shown], *, path: str | Pa
             {
                 "heading": _heading(shown),
                 "spans": [
-                    span._replace(text=_visible(span.text)) for span in spans_of(tokenizer, shown.example)
+                    span._replace(text=spelled_out(span.text)) for span in spans_of(tokenizer, shown.example)
                 ],
             }
             for shown in examples
@@ -104,11 +102,6 @@ def _heading(shown: Shown) -> str:
 def _style(span: Span) -> str:
     weight = "bold green" if span.is_supervised else ""
     return f"{weight} dim" if span.is_control else weight
-
-
-def _visible(text: str) -> str:
-    """Return the text with characters that steer a terminal, or turn the direction of writing, spelt out."""
-    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _supervised_texts(spans: Sequence[Span]) -> list[str]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from twosignal.config import Config
 from twosignal.errors import RunError
+from twosignal.packs.prepare import MIX_FIELDS
 from twosignal.records.reader import Run
 from twosignal.runfile import config_hash
 
@@ -30,11 +31,18 @@ def check_inputs(run: Run, fingerprints: Mapping[str, str]) -> None:
 
 
 def check_config(config: Config, run: Run, *, started: Config) -> None:
-    """Raise RunError naming a setting in which `config` is not the one that `run` was `started` with."""
+    """Raise RunError naming a setting in which `config` is not the one that `run` was `started` with.
+
+    How the sources are mixed may change: floors, caps, weights and the [curriculum] table.
+    """
     if run.config.get("resolved", {}).get("config") == config_hash(config):
         return
     asked, had = _settings(config), _settings(started)
-    names = [name for name in asked | had if asked.get(name) != had.get(name)]
+    changed = [name for name in asked | had if asked.get(name) != had.get(name)]
+    names = [name for name in changed if not is_of_the_mix(name)]
+    asks_anew = any(asked.get(name) is not None for name in ("run.steps", "rows.tokens") if name in names)
+    if len(names) < len(changed) and not asks_anew and all(name in SETTLED for name in names):
+        return
     name = next((name for name in names if name not in SETTLED), "run.steps")
     raise RunError(
         f"the run was started with another {name}",
@@ -43,6 +51,31 @@ def check_config(config: Config, run: Run, *, started: Config) -> None:
         expected=str(had.get(name)),
         remedy="Give the run file as it was, or start a new run with --resume never.",
     )
+
+
+def is_of_the_mix(name: str) -> bool:
+    """Return whether a setting says how often sources are drawn, and nothing else."""
+    table, _, rest = name.partition(".")
+    return table == "curriculum" or (table == "sources" and rest.rpartition(".")[2] in MIX_FIELDS)
+
+
+def check_target(run: Run, weights: Mapping[str, float]) -> None:
+    """Raise RunError when the run would go on to be judged by another target than its first record says."""
+    told = next(run.events("start"), None)
+    had = told.body.get("target") if told else None
+    if not isinstance(had, dict) or had == dict(weights):
+        return
+    raise RunError(
+        "the target of a run cannot change: its losses would not compare",
+        where=str(run.path),
+        found=_mixture(weights),
+        expected=_mixture(had),
+        remedy="Name the old target in [curriculum], or start a new run with --resume never.",
+    )
+
+
+def _mixture(weights: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {weight:.0%}" for name, weight in weights.items()) or "none"
 
 
 def _settings(config: Config) -> dict[str, object]:

@@ -10,7 +10,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,11 +24,12 @@ from transformers.utils import logging as transformers_logging
 
 from twosignal.errors import RunError
 from twosignal.model.pretrained import save_model
-from twosignal.records.storage import storage_error
+from twosignal.records.room import with_room
+from twosignal.records.saved import Place, saved_checkpoints
 from twosignal.tokens.tokenizer import Tokenizer
 from twosignal.train.optimizer import Mover
 
-STATE_VERSION = 1
+STATE_VERSION = 2
 RANDOM_STATE = "random.torch"
 CUDA_RANDOM_STATE = "random.cuda"
 
@@ -45,8 +46,14 @@ class Resumable:
 def save_checkpoint(folder: Path, parts: Resumable, state: Mapping[str, Any]) -> None:
     """Write the bundle so that `folder` appears whole or not at all.
 
-    Raises StorageError when the disk is full or read-only; the partial folder is removed.
+    Raises StorageError when the disk is full or read-only; the partial folder is removed. On a full disk it waits where
+    the run says so (`records/room.py`).
     """
+    with_room(lambda: _save(folder, parts, state), path=folder)
+
+
+def _save(folder: Path, parts: Resumable, state: Mapping[str, Any]) -> None:
+    """Write the bundle; raise OSError, and then leave nothing of it behind."""
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
@@ -55,10 +62,8 @@ def save_checkpoint(folder: Path, parts: Resumable, state: Mapping[str, Any]) ->
         shutil.rmtree(folder, ignore_errors=True)
         partial.rename(folder)
         _sync_folder(folder.parent)
-    except OSError as error:
-        raise storage_error(folder, error) from error
     except SafetensorError as error:
-        raise storage_error(folder, _system_error(error)) from error
+        raise _system_error(error) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
@@ -116,36 +121,23 @@ def restore_checkpoint(folder: Path, parts: Resumable) -> None:
 
 
 def newest_checkpoint(run_folder: Path) -> Path | None:
-    """Return the checkpoint with the highest step, or None."""
-    found = sorted((run_folder / "checkpoints").glob("step-*"))
+    """Return the checkpoint saved last, or None."""
+    found = saved_checkpoints(run_folder)
     return found[-1] if found else None
 
 
-def checkpoint_path(run_folder: Path, step: int) -> Path:
+def checkpoint_path(run_folder: Path, step: int, *, rollbacks: int = 0) -> Path:
     """Return where the checkpoint of a step lies."""
-    return run_folder / "checkpoints" / f"step-{step:08d}"
+    return run_folder / "checkpoints" / Place(rollbacks, step).name
 
 
-def thin_out(run_folder: Path, *, keep: int, best: int | None) -> None:
-    """Delete all but the newest `keep` checkpoints and the one of step `best`, and what a kill left half done.
-
-    Where an interrupted run was saved in between counts for nothing once there is a newer checkpoint.
-    """
-    found = sorted((run_folder / "checkpoints").glob("step-*"))
-    kept = set([folder for folder in found if _is_told(folder)][-keep:])
-    if best is not None:
-        kept.add(checkpoint_path(run_folder, best))
-    for folder in found:
-        if folder not in kept:
+def thin_out(run_folder: Path, *, kept: Collection[str]) -> None:
+    """Delete all checkpoints but those with the names `kept`, and what a kill left half done."""
+    for folder in saved_checkpoints(run_folder):
+        if folder.name not in kept:
             folder.rename(folder.with_name(f".{folder.name}.deleted"))
     for leftover in (run_folder / "checkpoints").glob(".step-*"):
         shutil.rmtree(leftover, ignore_errors=True)
-
-
-def _is_told(folder: Path) -> bool:
-    """Return whether the records tell of a checkpoint; those of interruptions are not told."""
-    state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-    return bool(state.get("told", True))
 
 
 def _random_state() -> dict[str, torch.Tensor]:

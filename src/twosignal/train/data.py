@@ -1,9 +1,10 @@
 """The data of a run: takes a config, gives tokenizer, row length and prepared sources, before any weights are loaded."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from huggingface_hub.errors import StrictDataclassError
 from transformers import AutoConfig
 
 from twosignal.config import Config
@@ -13,6 +14,7 @@ from twosignal.model.pretrained import find_model
 from twosignal.packs.prepare import PreparedSource, grow_tokenizer, prepare
 from twosignal.tokens.pretrained import load_tokenizer
 from twosignal.tokens.tokenizer import Tokenizer
+from twosignal.train.curriculum_target import prepare_files
 
 LONGEST_DEFAULT_ROW = 4096
 """Rows are not made longer than this unless the run file asks for it."""
@@ -28,6 +30,8 @@ class Data:
     """Tokens of a packed row."""
     context: int
     """Longest sequence of the model the rows are made for."""
+    target_files: dict[str, PreparedSource] = field(default_factory=dict)
+    """Files that the curriculum's target names, by what it calls them; nothing of them is trained on."""
 
 
 def prepare_data(config: Config, *, folder: Path, runs_dir: Path, say: Callable[[str], None]) -> Data:
@@ -50,7 +54,10 @@ def prepare_data(config: Config, *, folder: Path, runs_dir: Path, say: Callable[
     else:
         tokenizer = grow_tokenizer(config, folder=folder, cache=cache, say=say)
     sources = prepare(config, tokenizer, folder=folder, cache=cache, row_tokens=row_tokens, say=say)
-    return Data(tokenizer=tokenizer, sources=sources, row_tokens=row_tokens, context=context)
+    files = prepare_files(config, tokenizer, folder=folder, cache=cache, row_tokens=row_tokens, say=say)
+    return Data(
+        tokenizer=tokenizer, sources=sources, row_tokens=row_tokens, context=context, target_files=files
+    )
 
 
 def local(source: str, folder: Path) -> str:
@@ -67,8 +74,8 @@ def _context(config: Config, folder: Path) -> int:
     source = find_model(local(config.model.source or "", folder))
     try:
         model_config = AutoConfig.from_pretrained(source, trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        message = f"the model's configuration cannot be read: {str(error).splitlines()[0]}"
+    except (OSError, ValueError, TypeError, StrictDataclassError) as error:
+        message = f"the model's configuration cannot be used: {str(error).splitlines()[-1].strip()}"
         remedy = "Give a folder with config.json and model.safetensors, or a hub id."
         raise InputError(message, where=f"model.from = {source}", remedy=remedy) from error
     return context_of(model_config)

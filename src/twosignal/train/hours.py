@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 import torch
 
-from twosignal.train.batch import measure
+from twosignal.curriculum.bandit import Bandit
+from twosignal.train.held_out import held_out, policy_losses
 from twosignal.train.samples import Sampler
 from twosignal.train.setup import Setup
 from twosignal.train.step import take_step
@@ -23,16 +24,16 @@ def settle_hours(setup: Setup, sampler: Sampler, *, say: Callable[[str], None]) 
         return
     random_state = torch.get_rng_state()
     cursors = {name: source.stream.cursor for name, source in setup.sources.items()}
-    credit = dict(setup.mixer.credit)
     step = _step_seconds(setup)
-    probe = _seconds(lambda: _probe(setup)) / config.probes.every
+    probe = _seconds(lambda: held_out(setup)) / config.probes.every
+    if isinstance(setup.curriculum.policy, Bandit):
+        probe += _seconds(lambda: policy_losses(setup)) / setup.curriculum.policy.plan.window
     sample = _seconds(lambda: sampler.draw(0)) / config.samples.every
     for name, source in setup.sources.items():
         source.stream.restore(cursors[name])
-    setup.mixer.restore(credit)
     torch.set_rng_state(random_state)
     each = (step + probe + sample) * RESERVE
-    setup.steps = max(1, round(config.run.hours * 3600 / each))
+    setup.plan(max(1, round(config.run.hours * 3600 / each)))
     say(
         f"{step:.3f} s a step, {probe + sample:.3f} s of probes and samples: "
         f"{setup.steps:,} steps fit into {config.run.hours * 60:g} minutes"
@@ -48,11 +49,6 @@ def _step_seconds(setup: Setup) -> float:
         _seconds(lambda: [take_step(setup, mover, step=1, factor=0.0) for _ in range(TIMED_STEPS)])
         / TIMED_STEPS
     )
-
-
-def _probe(setup: Setup) -> None:
-    for source in setup.sources.values():
-        measure(setup.learner, source.probe_rows, rows_per_pass=setup.rows_per_pass)
 
 
 def _seconds(work: Callable[[], object]) -> float:

@@ -15,23 +15,32 @@ import torch
 from rich.console import Console
 
 from twosignal.audits.gate import Gate
+from twosignal.audits.tiers import tiers_of
 from twosignal.config import Config
+from twosignal.curriculum.saved import Origin
 from twosignal.errors import RunError, TwosignalError
 from twosignal.model.compiled import compile_layers
 from twosignal.records.columns import learning_columns
 from twosignal.records.reader import Run, open_run
+from twosignal.records.room import Patience, waiting_for_room
 from twosignal.records.storage import write_atomic, write_json_atomic
 from twosignal.records.writer import RunWriter
 from twosignal.runfile import config_hash
 from twosignal.tokens.render import Renderer
-from twosignal.train.agreement import check_inputs
+from twosignal.train.agreement import check_inputs, check_target
+from twosignal.train.alerts import Alerts
 from twosignal.train.checkpoint import newest_checkpoint, read_state, restore_checkpoint
 from twosignal.train.copies import copy_index
-from twosignal.train.loop import Outcome, Running, fit
+from twosignal.train.curriculum_requests import Requests
+from twosignal.train.curriculum_run import Steering, mix_report
+from twosignal.train.loop import Outcome, fit
 from twosignal.train.panel import Prompt, given_panel, held_out_panel
+from twosignal.train.rate import Rate
 from twosignal.train.recorder import Recorder
+from twosignal.train.running import Running
 from twosignal.train.samples import Sampler
 from twosignal.train.setup import Setup
+from twosignal.train.space import check_space, retention_of
 from twosignal.train.watch import Watch
 
 
@@ -71,6 +80,7 @@ class Result:
 def start(setup: Setup, proved: Proved, *, folder: Path, runs_dir: Path, console: Console) -> Result:
     """Make a new run folder and train; `folder` is where the run file's relative paths start."""
     given = config_hash(setup.config)
+    check_space(setup, runs_dir, say=partial(console.print, soft_wrap=True))
     writer = RunWriter.create(
         runs_dir,
         setup.config.run.name,
@@ -92,8 +102,11 @@ def resume(setup: Setup, run: Run, proved: Proved, *, console: Console) -> Resul
 
     Raises RunError when the run is damaged, or its data has changed.
     """
+    check_space(setup, run.path, say=partial(console.print, soft_wrap=True))
     with RunWriter.reopen(run.path) as writer:
         check_inputs(run, {name: source.fingerprint for name, source in setup.sources.items()})
+        check_target(run, {target.name: target.weight for target in setup.targets})
+        _keep_run_file(setup, run)
         checkpoint = newest_checkpoint(run.path)
         if checkpoint is None:
             return _finish(_begin(setup, proved, writer, console=console, is_resumed=True))
@@ -151,14 +164,17 @@ def _begin(
 
 def _finish(running: Running) -> Result:
     try:
-        with running.watch.showing():
+        with running.watch.showing(), waiting_for_room(_patience(running)):
             outcome = fit(running)
     except KeyboardInterrupt:
         running.recorder.give_up("interrupted")
         raise
-    except Exception:
+    except Exception as fault:
         running.recorder.give_up("failed")
+        running.alerts.send("failed", step=running.step, reason=str(fault) or type(fault).__name__)
         raise
+    finally:
+        running.alerts.close()
     tokens, targets = running.watch.speed
     return Result(
         run=open_run(running.recorder.folder),
@@ -166,6 +182,15 @@ def _finish(running: Running) -> Result:
         tokens_per_second=tokens,
         targets_per_second=targets,
         seconds=running.watch.seconds,
+    )
+
+
+def _patience(running: Running) -> Patience:
+    """Return how the run waits for room on a full disk: until the user asks it to stop, and no longer than allowed."""
+    return Patience(
+        seconds=60 * running.setup.config.checkpoints.wait_minutes,
+        say=running.watch.notice,
+        is_stopped=lambda: running.watch.interrupted,
     )
 
 
@@ -177,10 +202,16 @@ def _running(setup: Setup, writer: RunWriter, *, console: Console) -> Running:
     copies = copy_index(setup, folder=folder, cache=writer.path.parent / ".cache", say=say)
     if setup.is_compiled:
         compile_layers(setup.learner.model)
+    recorder = Recorder(
+        writer, sources=list(setup.sources), mix=partial(mix_report, setup), retention=retention_of(config)
+    )
+    watch = Watch(console, steps=setup.steps, done=run.last_step)
+    rate = Rate(schedule=setup.learning_rate(), rewarm=config.train.rewarm)
+    setup.curriculum.origin = Origin(run=run.id, config=config_hash(config))
     return Running(
         setup=setup,
         mover=setup.mover(),
-        rate=setup.learning_rate(),
+        rate=rate,
         gate=Gate(
             rule=config.gate.rule,
             threshold=config.gate.threshold,
@@ -189,10 +220,10 @@ def _running(setup: Setup, writer: RunWriter, *, console: Console) -> Running:
             unigram_loss=setup.unigram_loss,
         ),
         sampler=replace(sampler_of(setup), copies=copies),
-        recorder=Recorder(
-            writer, sources=list(setup.sources), shares=setup.mixer.shares, keep=config.checkpoints.keep
-        ),
-        watch=Watch(console, steps=setup.steps, done=run.last_step),
+        recorder=recorder,
+        watch=watch,
+        steering=Steering(setup, recorder=recorder, watch=watch, rate=rate, requests=Requests(run)),
+        alerts=Alerts(table=config.alerts, folder=writer.path, say=say),
     )
 
 
@@ -205,6 +236,7 @@ def sampler_of(setup: Setup) -> Sampler:
         table=setup.config.samples,
         seed=setup.config.run.seed,
         random_chance=setup.random_chance,
+        tiers=tiers_of(setup.config.tiers),
     )
 
 
@@ -235,13 +267,22 @@ def _start_body(setup: Setup) -> dict[str, Any]:
         "random_chance": setup.random_chance,
         "unigram_loss": math.nan if unigram is None else unigram,
         "peak_learning_rate": setup.peak,
-        "shares": dict(setup.mixer.shares),
+        "shares": setup.curriculum.shares,
+        "policy": setup.curriculum.policy.name,
+        "target": {target.name: target.weight for target in setup.targets},
         "inputs": {name: source.fingerprint for name, source in setup.sources.items()},
         "tokenizer": setup.tokenizer.fingerprint(),
         "config": config_hash(config),
         "device": str(setup.learner.device),
         "precision": str(setup.learner.autocast or "float32").removeprefix("torch."),
     }
+
+
+def _keep_run_file(setup: Setup, run: Run) -> None:
+    """Write the run file anew where its mix of sources has changed; the record of the change is a `switch` event."""
+    given, (_, folder) = config_hash(setup.config), run_config(run)
+    if run.config["resolved"]["config"] != given:
+        write_atomic(run.path / "run.toml", _run_toml(setup, given=given, folder=folder).encode())
 
 
 def _run_toml(setup: Setup, *, given: str, folder: Path) -> str:

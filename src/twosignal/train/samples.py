@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from twosignal.audits.coherence import classic_score
 from twosignal.audits.copying import CopyIndex, trace
-from twosignal.audits.copying.verdict import action_of
-from twosignal.audits.tiers import tier_of
+from twosignal.audits.degeneration import score
+from twosignal.audits.recorded import read_sample
+from twosignal.audits.sample_audit import action_of
+from twosignal.audits.tiers import TIERS, Tiers, tier_of
 from twosignal.config import SamplesTable
 from twosignal.model.generate import Sampling, generate
 from twosignal.records.smoothing import perplexity
@@ -27,6 +28,8 @@ class Sampler:
     table: SamplesTable
     seed: int
     random_chance: float
+    tiers: Tiers = TIERS
+    """What the loss of a sample means."""
     copies: CopyIndex | None = None
     """The run's training text, in which every sample is looked for."""
 
@@ -49,23 +52,29 @@ class Sampler:
     def _body(self, prompt: Prompt, ids: list[int], mean_logprob: float) -> dict[str, Any]:
         text = self.tokenizer.decode(ids).strip()
         loss = -mean_logprob
-        tier = tier_of(loss, random_chance=self.random_chance)
-        traced = (
-            None if self.copies is None else trace(self.copies, text, count_tokens=self._count, loss=loss)
-        )
-        return {
+        judged = score(text, prompt.text)
+        body: dict[str, Any] = {
             "prompt": prompt.text,
             "text": text,
             "loss": loss,
             "ppl": perplexity(loss),
             "tokens": len(ids),
-            "tier": tier.name,
-            "action": tier.action if traced is None else action_of(traced.verdict, tier.action),
+            "tier": tier_of(loss, tiers=self.tiers, random_chance=self.random_chance).name,
             "source": prompt.source,
             "domain": prompt.domain or prompt.source,
-            "scores": classic_score(text).as_dict(),
-            "copied": None if traced is None else traced.recorded(),
+            "scores": judged.as_dict(),
+            "copied": self._traced(text, loss),
         }
+        sample = read_sample(0, body)
+        action = action_of(sample, judged, tiers=self.tiers, random_chance=self.random_chance)
+        return {**body, "action": action}
+
+    def _traced(self, text: str, loss: float) -> dict[str, Any] | None:
+        """Return where the text stands in the training text, as it is recorded; None without an index."""
+        if self.copies is None:
+            return None
+        alert = self.tiers[0].below
+        return trace(self.copies, text, count_tokens=self._count, loss=loss, alert=alert).recorded()
 
     def _count(self, text: str) -> int:
         return len(self.tokenizer.encode(text))

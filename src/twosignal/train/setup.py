@@ -1,8 +1,8 @@
 """From run file to everything a run is made of: takes a `Config`, gives a `Setup` that the proof and the loop share."""
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -11,19 +11,25 @@ import torch
 from transformers import PreTrainedModel
 
 from twosignal.config import Config
-from twosignal.curriculum.mixture import Mixer, shares
+from twosignal.curriculum.curriculum import Curriculum
+from twosignal.curriculum.policy import Shares
+from twosignal.curriculum.prior import Prior
 from twosignal.errors import ConfigError
 from twosignal.model.device import autocast_dtype, pick_device
 from twosignal.model.head import measured_head
 from twosignal.model.presets import SpecialIds, grow
 from twosignal.model.pretrained import check_vocabulary, load_model
-from twosignal.packs.pack import NO_TARGET, Pack
+from twosignal.packs.pack import Pack
 from twosignal.packs.prepare import PreparedSource
 from twosignal.tokens.example import Ids
 from twosignal.tokens.tokenizer import Tokenizer
 from twosignal.train.batch import Learner
+from twosignal.train.curriculum_prior import start_mix
+from twosignal.train.curriculum_start import base_shares, has_bandit, make_curriculum
+from twosignal.train.curriculum_target import Target, check_names, find_targets
 from twosignal.train.data import Data, local, prepare_data
 from twosignal.train.optimizer import LearningRate, Mover, peak_of, schedule_of
+from twosignal.train.unigram import unigram_loss
 
 PASS_TOKENS = 16_384
 """Tokens of one forward pass at most, unless the run file says otherwise."""
@@ -34,8 +40,6 @@ ACTIVATION_BYTES = 68
 scores, which are never kept), here of four."""
 COMPILED_STEPS = 1_000
 """Steps from which compiling pays for itself on CUDA."""
-UNIGRAM_TOKENS = 2_000_000
-"""Training targets per source that the unigram baseline is counted on."""
 
 
 @dataclass(kw_only=True)
@@ -46,7 +50,7 @@ class Setup:
     tokenizer: Tokenizer
     sources: dict[str, PreparedSource]
     learner: Learner
-    mixer: Mixer
+    curriculum: Curriculum
     steps: int
     """Planned optimizer steps."""
     row_tokens: int
@@ -55,6 +59,12 @@ class Setup:
     """Longest sequence the model can read."""
     rows_per_pass: int
     """Rows of one forward pass."""
+    targets: tuple[Target, ...] = ()
+    """What the run is judged by."""
+    base: Shares = field(default_factory=dict)
+    """Fixed shares of the sources, from the run file and their sizes alone."""
+    prior: Prior | None = None
+    """Mix that the bandit begins with; None: by rows."""
     folder: Path = Path()
     """Where the run file's relative paths start."""
 
@@ -90,7 +100,7 @@ class Setup:
     @cached_property
     def unigram_loss(self) -> float | None:
         """Loss on the probes of a model that knows only how often each token occurs; None without probes."""
-        return unigram_loss(self.sources, self.mixer.shares, vocabulary=self.vocabulary)
+        return unigram_loss(self.sources, self.base, targets=self.targets, vocabulary=self.vocabulary)
 
     def mover(self) -> Mover:
         """Return new optimizers for the model."""
@@ -100,9 +110,18 @@ class Setup:
         """Return the schedule over the planned steps."""
         return schedule_of(self.config.train, self.steps)
 
+    def plan(self, steps: int) -> None:
+        """Make it a run of so many steps, with a new curriculum, which plans by them."""
+        self.steps = steps
+        self.curriculum = make_curriculum(
+            self.config, self.sources, targets=self.targets, prior=self.prior, steps=steps
+        )
+
     def draw_rows(self) -> list[Pack]:
-        """Return the rows of the next optimizer step, mixed by the sources' shares."""
-        return [self.sources[self.mixer.choose()].stream.draw() for _ in range(self.config.rows.per_step)]
+        """Return the rows of the next optimizer step, mixed by the curriculum's shares."""
+        return [
+            self.sources[self.curriculum.choose()].stream.draw() for _ in range(self.config.rows.per_step)
+        ]
 
     def has_conversations(self) -> bool:
         """Return whether any source is made of conversations."""
@@ -116,6 +135,7 @@ def build(config: Config, *, folder: Path, runs_dir: Path, say: Callable[[str], 
     """
     if config.train.threads:
         torch.set_num_threads(config.train.threads)
+    check_names(config)
     device = pick_device(config.train.device)
     data = prepare_data(config, folder=folder, runs_dir=runs_dir, say=say)
     model = _model(config, data, folder=folder, device=device)
@@ -128,14 +148,29 @@ def build(config: Config, *, folder: Path, runs_dir: Path, say: Callable[[str], 
         device=device,
         autocast=autocast_dtype(config.train.precision, device),
     )
-    rows = {name: source.ledger.rows for name, source in data.sources.items()}
+    num_rows = sum(source.ledger.rows for source in data.sources.values())
+    steps = planned_steps(config, num_rows=num_rows, row_tokens=data.row_tokens)
+    base = base_shares(config, data.sources)
+    targets = find_targets(data.sources, config, files=data.target_files, base=base)
+    prior = None
+    if has_bandit(config, data.sources, targets):
+        # By the data alone: the same for a run of hours, whose steps are settled later, and for its proof made again.
+        tokens = num_rows * data.row_tokens
+        prior = start_mix(data.sources, targets, run_tokens=tokens, vocabulary=vocabulary)
+    elif config.curriculum.policy == "bandit" and len(data.sources) > 1:
+        say(
+            "nothing is held out, so the curriculum has no target: rows are drawn by the sizes of the sources"
+        )
     return Setup(
         config=config,
         tokenizer=data.tokenizer,
         sources=data.sources,
         learner=learner,
-        mixer=Mixer(shares(config, rows)),
-        steps=planned_steps(config, num_rows=sum(rows.values()), row_tokens=data.row_tokens),
+        curriculum=make_curriculum(config, data.sources, targets=targets, prior=prior, steps=steps),
+        targets=targets,
+        base=base,
+        prior=prior,
+        steps=steps,
         row_tokens=data.row_tokens,
         context=data.context,
         rows_per_pass=config.rows.per_pass or max(1, pass_tokens(model, device) // data.row_tokens),
@@ -177,40 +212,6 @@ def token_count(value: str | int) -> int:
         message = "run.tokens is not a number of tokens"
         raise ConfigError(message, where="[run]", found=repr(value), expected='for example 20000000 or "1B"')
     return count
-
-
-def unigram_loss(
-    sources: Mapping[str, PreparedSource], source_shares: Mapping[str, float], *, vocabulary: int
-) -> float | None:
-    """Return what a model that knows only how often each token occurs would lose on the probes, in nats per target.
-
-    Frequencies are those of the training targets, one count added to every token, mixed by
-    the sources' shares; the probes are weighted alike.
-    """
-    mixed = np.zeros(vocabulary)
-    for name, source in sources.items():
-        counts = np.bincount(_some_targets(source), minlength=vocabulary) + 1.0
-        mixed += source_shares[name] * counts / counts.sum()
-    costs = -np.log(mixed)
-    total, weight = 0.0, 0.0
-    for name, source in sources.items():
-        targets = [pack.targets[pack.targets != NO_TARGET] for pack in source.probe_rows]
-        if sum(map(len, targets)):
-            total += source_shares[name] * float(costs[np.concatenate(targets)].mean())
-            weight += source_shares[name]
-    return total / weight if weight else None
-
-
-def _some_targets(source: PreparedSource) -> Ids:
-    found: list[Ids] = []
-    size = 0
-    for number in source.store.numbers(held_out=False):
-        example = source.store[int(number)]
-        found.append(example.ids[example.supervised])
-        size += len(found[-1])
-        if size > UNIGRAM_TOKENS:
-            break
-    return np.concatenate(found) if found else np.empty(0, np.int32)
 
 
 def _model(config: Config, data: Data, *, folder: Path, device: torch.device) -> PreTrainedModel:

@@ -13,14 +13,19 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from twosignal.audits.finding import Verdict
+from twosignal.audits.finding import Finding, Verdict
+from twosignal.curriculum.policy import Choice
 from twosignal.records.smoothing import perplexity
+from twosignal.text.visible import spelled_out
 from twosignal.train.loss import Tally
 from twosignal.train.step import StepFigures
 
 PLAIN_SECONDS = 10.0
 """Without a terminal, one line is printed this often."""
 SAMPLE_CHARACTERS = 240
+SWITCH_STEPS = 100
+"""Steps between two lines on the mix."""
+SWITCH_SOURCES = 5
 
 
 class Watch:
@@ -33,6 +38,7 @@ class Watch:
         self._printed_at = time.monotonic()
         self._num_seen = self._num_samplings = self._tokens = self._targets = 0
         self._seconds = 1e-9
+        self._switch_shown = -SWITCH_STEPS
         self._is_live = console.is_terminal
         self._progress = Progress(
             TextColumn("step"),
@@ -98,20 +104,48 @@ class Watch:
         where, what = (f"step {step}", "bold"), (f"{loss:.3f}", "bold")
         self._say(Text.assemble(where, "  held-out loss ", what, f"  ({each})"))
 
+    def switch(self, choice: Choice, shares: Mapping[str, float]) -> None:
+        """Show the mix in one line, at most once in so many steps; what a person or the gate did is always shown."""
+        is_act = choice.kind in ("operator", "gate", "phase", "resume")
+        if not is_act and choice.step < self._switch_shown + SWITCH_STEPS:
+            return
+        self._switch_shown = choice.step
+        largest = sorted(shares.items(), key=lambda item: -item[1])
+        mix = "  ".join(f"{name} {share:.0%}" for name, share in largest[:SWITCH_SOURCES])
+        more = f"  and {len(largest) - SWITCH_SOURCES} more" if len(largest) > SWITCH_SOURCES else ""
+        self._say(Text.assemble((f"step {choice.step}", "bold"), f"  mix ({choice.kind})  {mix}{more}"))
+
     def samples(self, bodies: Sequence[Mapping[str, Any]], verdict: Verdict) -> None:
         """Show the newest text: one prompt of the panel after the other."""
         if not bodies:
             return
         body = bodies[self._num_samplings % len(bodies)]
         self._num_samplings += 1
-        text = " ".join(f"{body['prompt']}".split())[-100:], " ".join(f"{body['text']}".split())
+        prompt, text = (spelled_out(" ".join(f"{body[name]}".split())) for name in ("prompt", "text"))
         self._sample = Text.assemble(
-            ("sample  ", "dim"), (text[0], "dim"), " ", (text[1][:SAMPLE_CHARACTERS], "green")
+            ("sample  ", "dim"), (prompt[-100:], "dim"), " ", (text[:SAMPLE_CHARACTERS], "green")
         )
         if not self._is_live:
             self._say(self._sample)
         if verdict.kind != "continue":
-            self._say(Text(verdict.reason, "red"))
+            self._say(Text(spelled_out(verdict.reason), "red"))
+
+    def finding(self, finding: Finding) -> None:
+        """Show what was found, unless it is only worth a note in the record."""
+        if finding.severity != "note":
+            self._say(Text(spelled_out(finding.message), "yellow"))
+
+    def action(self, sentence: str) -> None:
+        """Show what was done about a verdict."""
+        self._say(Text(spelled_out(sentence), "bold red"))
+
+    def notice(self, sentence: str) -> None:
+        """Show something that the user should know, such as a full disk."""
+        self._say(Text(spelled_out(sentence), "yellow"))
+
+    def go_back(self, step: int) -> None:
+        """Show that the run goes on from an earlier step."""
+        self._progress.update(self._task, completed=step)
 
     def _say(self, line: Text) -> None:
         """Print a line as it stands: the user's and the model's words may look like markup."""
