@@ -90,7 +90,11 @@ def test_the_resolved_file_reads_back_the_same(tmp_path: Path) -> None:
     assert config_hash(load_config(again)) == config_hash(config)
 
 
-def test_the_hash_changes_with_any_field(tmp_path: Path) -> None:
+def test_the_hash_changes_with_any_field_that_bears_on_learning(tmp_path: Path) -> None:
     path = tmp_path / "run.toml"
     path.write_text(GOOD)
-    assert config_hash(load_config(path)) != config_hash(load_config(path, ["train.clip=2.0"]))
+    plain = config_hash(load_config(path))
+    assert plain != config_hash(load_config(path, ["train.clip=2.0"]))
+    assert plain != config_hash(load_config(path, ["checkpoints.keep=5"]))
+    assert plain == config_hash(load_config(path, ["alerts.webhook=https://example.org/x"]))
+    assert plain == config_hash(load_config(path, ["checkpoints.wait_minutes=5"]))

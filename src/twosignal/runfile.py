@@ -50,8 +50,14 @@ def resolved_toml(config: Config) -> str:
 
 
 def config_hash(config: Config) -> str:
-    """Return 16 hex digits that change with any field, and with nothing else."""
-    text = json.dumps(config.model_dump(by_alias=True), sort_keys=True)
+    """Return 16 hex digits that change with any field that can change what is learned, and with nothing else.
+
+    Who is told of a run, and how long it waits for room on a disk, may change from one process to the next.
+    """
+    values = config.model_dump(by_alias=True)
+    values.pop("alerts")
+    values["checkpoints"].pop("wait_minutes")
+    text = json.dumps(values, sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from twosignal.audits.backtest import Backtest, Past
 from twosignal.audits.backtest import backtest as replay_rules
+from twosignal.audits.fixed_mix import fixed_mix_losses
 from twosignal.audits.recorded import known_number, newest_telling, read_probe, read_sample
 from twosignal.audits.rules import RULES, Context, find_rules
 from twosignal.audits.samples_file import read_samples
@@ -51,7 +52,7 @@ def past_of(run: Run) -> Past:
         raise RunError("the run has neither samples nor held-out losses", where=str(run.path))
     rows, timing = run.steps(), run.clock()
     with np.errstate(divide="ignore", invalid="ignore"):
-        losses = rows["loss_sum"] / rows["targets"]
+        losses = fixed_mix_losses(rows)
     return Past(
         samples=tuple(samples),
         probes=tuple(probes),

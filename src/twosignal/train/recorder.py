@@ -15,6 +15,7 @@ import torch
 import transformers
 
 from twosignal.audits.finding import Finding, Verdict
+from twosignal.audits.fixed_mix import fixed_mix_losses
 from twosignal.audits.recorded import Probe, read_probe
 from twosignal.curriculum.policy import Choice
 from twosignal.errors import StorageError
@@ -248,12 +249,12 @@ class Recorder:
         self._thin_out(state)
 
     def curve(self, step: int) -> Curve:
-        """Return the losses up to a step, as recorded."""
+        """Return the losses up to a step, as if the mix had never changed: a harder source is no divergence."""
         records = Run(path=self.folder).snapshot()
         rows = records.steps()
         rows = rows[(rows["step"] <= step) & (rows["targets"] > 0)]
         probes = tuple(read_probe(one.step, one.body) for one in records.events("probe") if one.step <= step)
-        return Curve(steps=rows["step"], losses=rows["loss_sum"] / rows["targets"], probes=probes)
+        return Curve(steps=rows["step"], losses=fixed_mix_losses(rows), probes=probes)
 
     def _save(self, parts: Resumable, state: Mapping[str, Any]) -> None:
         whole = {
