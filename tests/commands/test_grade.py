@@ -182,7 +182,7 @@ def test_a_judges_key_comes_from_the_environment(run: Path, command: Command) ->
     assert "--key-env NO_SUCH_KEY: the environment variable holds no key" in command("grade", *words).sentence
 
 
-@pytest.mark.parametrize("action", ["export", "import", "report", "judge"])
+@pytest.mark.parametrize("action", ["export", "serve", "import", "report", "judge"])
 def test_every_action_documents_its_options(command: Command, action: str) -> None:
     ended = command("grade", action, "--help")
     assert (ended.code, ended.err) == (0, "")

@@ -36,6 +36,15 @@ def seconds(text: str) -> float:
     return number
 
 
+def hours(text: str) -> float:
+    """Read a number of hours above 0, a year of them at most."""
+    number = seconds(text)
+    if number > 8760:
+        message = f"found {text!r}, expected at most 8760, a year"
+        raise argparse.ArgumentTypeError(message)
+    return number
+
+
 def temperature(text: str) -> float:
     """Read a finite number from 0 on."""
     try:

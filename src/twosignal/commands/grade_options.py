@@ -4,7 +4,7 @@ from argparse import ArgumentParser
 from collections.abc import Callable
 from pathlib import Path
 
-from twosignal.commands.arguments import count, seconds, seed
+from twosignal.commands.arguments import count, hours, port, seconds, seed
 
 
 def _grade_export(command: ArgumentParser) -> None:
@@ -43,6 +43,28 @@ def _grade_judge(command: ArgumentParser) -> None:
     )
 
 
+def _grade_serve(command: ArgumentParser) -> None:
+    _bundle(command, "the newest")
+    who = command.add_mutually_exclusive_group()
+    who.add_argument("--graders", metavar="A,B,C", help="names of those to invite, commas between them")
+    who.add_argument("--invite", type=count, metavar="N", help="invite N graders, called Grader 1 to N")
+    command.add_argument(
+        "--renew", action="append", default=[], metavar="NAME", help="make a new link for this grader"
+    )
+    command.add_argument(
+        "--hours", type=hours, default=72.0, metavar="H", help="how long new links work (default: 72)"
+    )
+    command.add_argument(
+        "--host", default="127.0.0.1", metavar="H", help="address to listen at (default: 127.0.0.1)"
+    )
+    command.add_argument(
+        "--port", type=port, default=8770, metavar="P", help="port, or the next free one (default: 8770)"
+    )
+    command.add_argument(
+        "--allow-host", action="append", default=[], metavar="NAME", help="a name that graders reach it by"
+    )
+
+
 def _bundle(command: ArgumentParser, default: str) -> None:
     command.add_argument(
         "--bundle", metavar="NAME", help=f"a bundle's name or its beginning (default: {default})"
@@ -51,6 +73,7 @@ def _bundle(command: ArgumentParser, default: str) -> None:
 
 GRADING: dict[str, tuple[str, Callable[[ArgumentParser], None]]] = {
     "export": ("write a blind page of a run's samples for readers outside, its key sealed", _grade_export),
+    "serve": ("serve the blind page to invited graders, each by a link of their own", _grade_serve),
     "import": ("take the files that readers saved", _grade_import),
     "report": ("say how far readers agree, and what they say beside loss and texts", _grade_report),
     "judge": ("let a model behind an OpenAI-compatible endpoint grade as well", _grade_judge),

@@ -1,15 +1,17 @@
 """The server's application: takes a folder of runs and who may ask, gives everything that answers, behind its guard."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
-from twosignal.dashboard.assets import Assets
 from twosignal.dashboard.desk import Desk
 from twosignal.dashboard.guard import Door, Guard
+from twosignal.dashboard.live import House
 from twosignal.dashboard.refusals import refusal
 from twosignal.dashboard.routes import Routes
 from twosignal.dashboard.shelf import Shelf
@@ -17,16 +19,24 @@ from twosignal.dashboard.system import System
 
 
 def dashboard_app(
-    runs_dir: Path, *, door: Door, pages: Assets | None = None, shelf: Shelf | None = None
+    runs_dir: Path, *, door: Door, shelf: Shelf | None = None, house: House | None = None
 ) -> Guard:
-    """Return the application over a folder of runs; `shelf` is that folder's, where somebody reads ahead in it."""
+    """Return the application over a folder of runs.
+
+    `shelf` is that folder's, for somebody who reads ahead in it; `house` is for somebody who ends all streams.
+    """
     routes = Routes(
         desk=Desk(shelf=shelf or Shelf(runs_dir=runs_dir)),
         system=System(disk=runs_dir),
-        pages=pages or Assets(),
+        house=house or House(),
     )
+    return guarded(routes.all(), door=door)
+
+
+def guarded(routes: Iterable[Route], *, door: Door) -> Guard:
+    """Return addresses behind the guard; whatever is none of them is answered in one sentence, too."""
     app = Starlette(
-        routes=list(routes.all()), exception_handlers={HTTPException: _no_such_address, Exception: _fault}
+        routes=list(routes), exception_handlers={HTTPException: _no_such_address, Exception: _fault}
     )
     app.router.redirect_slashes = False
     return Guard(app, door)

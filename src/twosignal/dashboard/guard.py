@@ -1,6 +1,7 @@
 """Who may ask, and what: takes requests, lets through those that only read, are small, few, and from whom they may be.
 
-Pure reading is the first defence: there is no route that writes. Against other web sites open in the same browser, the
+Pure reading is the first defence: the dashboard has no route that writes. Where something is taken in all the same (the
+grading page), it is small, and comes from our own page. Against other web sites open in the same browser, the
 Host header must be one of ours, so that a name which an attacker points at this machine gets nothing; against anybody
 else on the network there is a token. Whatever a page shows, its browser may run no script but ours.
 """
@@ -51,6 +52,8 @@ class Door:
     """Names that the Host header may carry, lower case; addresses in figures are always fine: nobody can own them."""
     token: str | None = None
     """What everybody must show; None: nobody is asked."""
+    largest_body: int = 0
+    """Bytes that may be posted at once, from our own pages; 0: nothing can be posted."""
 
 
 @dataclass(slots=True)
@@ -86,21 +89,40 @@ class Guard:
     def _refuse(self, scope: Scope) -> ASGIApp | None:
         """Return the refusal of a request that nobody may send; None to let it pass."""
         headers = Headers(scope=scope)
-        length = len(scope.get("raw_path") or scope["path"].encode()) + len(scope["query_string"])
+        if scope["method"] == "POST" and self.door.largest_body:
+            return self._refuse_any(scope, headers) or self._refuse_post(headers)
         if scope["method"] not in ("GET", "HEAD"):
             return refusal(405, "the dashboard only reads", expected="GET or HEAD", found=scope["method"])
+        if headers.get("content-length", "0") != "0" or "transfer-encoding" in headers:
+            return refusal(413, "a request has no body here")
+        return self._refuse_any(scope, headers)
+
+    def _refuse_any(self, scope: Scope, headers: Headers) -> ASGIApp | None:
+        """Return the refusal of a request that nobody may send, whatever its method."""
+        length = len(scope.get("raw_path") or scope["path"].encode()) + len(scope["query_string"])
         if length > LONGEST_ADDRESS:
             return refusal(414, "the address is too long", expected=f"at most {LONGEST_ADDRESS:,} bytes")
         if sum(len(name) + len(value) for name, value in scope["headers"]) > LARGEST_HEADERS:
             return refusal(431, "the headers are too large", expected=f"at most {LARGEST_HEADERS:,} bytes")
-        if headers.get("content-length", "0") != "0" or "transfer-encoding" in headers:
-            return refusal(413, "a request has no body here")
         if not self._is_ours(headers.getlist("host")):
             return refusal(
                 403, "this server does not go by that name", remedy="Use --allow-host NAME to let it."
             )
         if not self._has_room(scope):
             return refusal(429, "too many requests", expected=f"at most {PER_SECOND:.0f} a second")
+        return None
+
+    def _refuse_post(self, headers: Headers) -> ASGIApp | None:
+        """Return the refusal of something posted that is too large, or that another site's page sent."""
+        length = headers.get("content-length", "")
+        if not (length.isascii() and length.isdecimal()) or "transfer-encoding" in headers:
+            return refusal(411, "what is posted says how long it is")
+        if len(length) > 18 or int(length) > self.door.largest_body:
+            return refusal(413, "this is too large", expected=f"at most {self.door.largest_body:,} bytes")
+        if headers.get("origin", "").lower() not in (
+            f"{way}://{headers['host']}".lower() for way in ("http", "https")
+        ):
+            return refusal(403, "this was sent by another site's page")
         return None
 
     def _is_ours(self, hosts: list[str]) -> bool:

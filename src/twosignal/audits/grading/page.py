@@ -1,5 +1,7 @@
 """The grading page: takes a bundle, gives one HTML file that works offline and saves a grader's file.
 
+Served, the same page keeps grades with its server as well: one more script of the server's own, and requests to it alone.
+
 What the model wrote is hostile until shown otherwise: texts enter the page as data, are shown as text, and a
 content policy allows the page's own script and nothing else, no request included.
 """
@@ -28,13 +30,17 @@ ANCHORS: tuple[tuple[str, str], ...] = (
 """What the scores mean; part of the page, so that all graders measure with one ruler."""
 
 
-def grading_page(bundle: Bundle) -> str:
-    """Return the page of a bundle; it holds what graders may see and nothing else."""
+def grading_page(bundle: Bundle, *, served: bool = False) -> str:
+    """Return the page of a bundle; it holds what graders may see and nothing else.
+
+    `served` has it ask /served.js to keep the grades with the server that it came from.
+    """
     data = {
         "version": VERSION,
         "bundle": bundle.bundle,
         "key_sha256": bundle.key_sha256,
         "faults": list(FAULTS),
+        "served": served,
         "items": [asdict(item) for item in bundle.items],
     }
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
@@ -44,7 +50,18 @@ def grading_page(bundle: Bundle) -> str:
         faults=FAULTS,
         data=embedded(data),
         script=Markup(SCRIPT),
-        script_hash=base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode(),
+        policy=Markup(page_policy(served=served)),
+        served=served,
+    )
+
+
+def page_policy(*, served: bool) -> str:
+    """Return the content policy of the page: its own script by hash, and, where it is served, its server."""
+    script = f"'sha256-{base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()}'"
+    server = " 'self'; connect-src 'self'; img-src data:" if served else ""
+    return (
+        f"default-src 'none'; style-src 'unsafe-inline'; script-src {script}{server}; "
+        "base-uri 'none'; form-action 'none'"
     )
 
 

@@ -3,9 +3,12 @@
 SCRIPT = r"""
 "use strict";
 const bundle = JSON.parse(document.getElementById("bundle").textContent);
-const items = bundle.items, total = items.length, store = "twosignal-grades-" + bundle.bundle;
+const items = bundle.items, total = items.length;
+const store = "twosignal-grades-" + bundle.bundle + (bundle.served ? location.pathname : "");
 const byId = (id) => document.getElementById(id);
 let grades = {}, grader = "", first = 0, turn = 0, since = Date.now(), isSaved = true;
+// A server that gives this page has a script of its own, which puts its own functions here.
+const server = {kept: () => {}, submit: null};
 
 function load() {
   try {
@@ -15,6 +18,7 @@ function load() {
 }
 function keep() {
   isSaved = false;
+  server.kept();
   try { localStorage.setItem(store, JSON.stringify({grades, grader, turn, first})); } catch (error) { return; }
 }
 // Every grader begins elsewhere, so that no item is always read by tired eyes.
@@ -54,7 +58,8 @@ function tell() {
   byId("bar").max = total;
   byId("bar").value = count;
   const isWhole = count === total;
-  byId("save").textContent = isWhole ? "Save all grades" : "Save what there is";
+  byId("save").textContent = bundle.served ? "Submit all grades" : isWhole ? "Save all grades" : "Save what there is";
+  byId("save").disabled = bundle.served && !isWhole;
   byId("save").className = isWhole ? "main" : "";
   byId("back").disabled = turn === 0;
   byId("next").disabled = turn === total - 1;
@@ -85,6 +90,7 @@ function file() {
 function save() {
   if (!grader.trim()) { byId("told").textContent = "Write your name first."; byId("grader").focus(); return; }
   if (!done()) { byId("told").textContent = "Grade a text first."; return; }
+  if (server.submit) { server.submit(); return; }
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([file()], {type: "application/json"}));
   link.download = "grades-" + bundle.bundle + "-" + grader.trim().replace(/[^\p{L}\p{N}]+/gu, "-") + ".json";
@@ -140,8 +146,10 @@ SHEET = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="referrer" content="no-referrer">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; \
-script-src 'sha256-{{ script_hash }}'; base-uri 'none'; form-action 'none'">
+<meta http-equiv="Content-Security-Policy" content="{{ policy }}">
+{% if served %}
+<link rel="icon" href="data:,">
+{% endif %}
 <title>Grading {{ bundle.items | length }} texts</title>
 <style>
 :root {
@@ -203,8 +211,10 @@ kbd { border: 1px solid var(--line); border-radius: 4px; padding: 0 0.3em; font:
 <header>
 <h1>How good is this text?</h1>
 <p class="quiet">{{ bundle.items | length }} texts, some by a program, some not. Read the prompt, then the text, and \
-give it one score. Nothing leaves this page until you save the file.</p>
-<div class="row"><label>Your name or a word of your own
+give it one score. {% if served %}What you grade is kept as you go; submit it at the end.{% else %}\
+Nothing leaves this page until you save the file.{% endif %}</p>
+<div class="row"><label>{% if served %}You grade as{% else %}Your name or a word of your own{% endif %}
+
 <input type="text" id="grader" maxlength="80" autocomplete="off" spellcheck="false"></label>
 <span class="quiet" id="kept"></span></div>
 <details open><summary>What the scores mean</summary>
@@ -248,6 +258,9 @@ give it one score. Nothing leaves this page until you save the file.</p>
 <div class="hash">{{ bundle.key_sha256 }}</div></footer>
 <script type="application/json" id="bundle">{{ data }}</script>
 <script>{{ script }}</script>
+{% if served %}
+<script src="/served.js"></script>
+{% endif %}
 </body>
 </html>
 """
