@@ -46,6 +46,11 @@ def test_a_starved_source() -> None:
     assert starved.severity == "warning"
     assert starved.message.startswith("text gets ")
     assert "where its size would give it 50.00%" in starved.message
+    (left_out,) = review({**run.report(), "policy": "bandit"})
+    assert (left_out.id, left_out.severity) == ("source-left-out", "note")
+    assert left_out.message == starved.message.replace(
+        "; so few pulls that its figures cannot recover", ": it does little for the target"
+    )
     run.set_share("text", 0.01, step=3000, by="operator", reason="meant")
     assert review(run.report()) == []
 

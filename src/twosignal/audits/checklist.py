@@ -30,7 +30,14 @@ FINDINGS_OF = {
         "canary-exposure",
     ),
     "Texts": ("low-coherence", "repetitive-texts", "broken-texts", "strikes", "no-samples"),
-    "Breadth": ("stuck-domain", "narrow-samples", "stuck-source", "starved-source", "source-starved"),
+    "Breadth": (
+        "stuck-domain",
+        "narrow-samples",
+        "stuck-source",
+        "starved-source",
+        "source-starved",
+        "source-left-out",
+    ),
     "Readers outside": ("grading",),
 }
 TEXT_RULES = ("andrea", "loop", "all-four", "default")

@@ -20,6 +20,8 @@ OFF_PLAN = 0.02
 """Part of all rows that a source's count may be off what the shares promised."""
 OFF_PULLS = 3
 """Pulls that it may be off in any case: the shares turn while credit is outstanding."""
+JUDGES_BY_TARGET = ("bandit",)
+"""Policies that leave a source out because it does nothing for the target, and look again as the run goes on."""
 WITHOUT_OPINION = ("proportional", "uniform", "fixed")
 """Policies whose small shares are the user's own."""
 
@@ -51,7 +53,8 @@ def review(report: Mapping[str, Any]) -> list[Concern]:
     whole = sum(arm["drawn"] for arm in arms.values())
     for name, arm in arms.items():
         if report["policy"] not in WITHOUT_OPINION:
-            found += _starved(name, arm, base=report["base"][name], whole=whole)
+            is_judged = report["policy"] in JUDGES_BY_TARGET
+            found += _starved(name, arm, base=report["base"][name], whole=whole, is_judged=is_judged)
         found += _off_plan(name, arm, whole=whole, pull_rows=report["pull_rows"])
         found += _past_cap(name, arm, cap=report["epoch_cap"])
     return found + (_no_fresh_rows(arms) if report["starving"] else [])
@@ -85,15 +88,19 @@ def zombie_concern(zombie: Zombie) -> Concern:
     )
 
 
-def _starved(name: str, arm: Mapping[str, Any], *, base: float, whole: int) -> list[Concern]:
+def _starved(name: str, arm: Mapping[str, Any], *, base: float, whole: int, is_judged: bool) -> list[Concern]:
     is_meant = arm["closed"] or arm["override"] or arm["cap"] <= STARVED * base
     if is_meant or base * whole < FIRST_ROWS or arm["share"] >= STARVED * base:
         return []
-    message = (
-        f"{name} gets {arm['share']:.2%} of the rows where its size would give it {base:.2%}; "
-        f"so few pulls that its figures cannot recover"
-    )
+    message = f"{name} gets {arm['share']:.2%} of the rows where its size would give it {base:.2%}"
     evidence = {"source": name, "share": arm["share"], "base": base, "drawn": arm["drawn"]}
+    if is_judged:
+        message += ": it does little for the target"
+        remedy = f"If it is to be learned for its own sake, add it to curriculum.target or give [sources.{name}] a floor."
+        return [
+            Concern(id="source-left-out", severity="note", message=message, evidence=evidence, remedy=remedy)
+        ]
+    message += "; so few pulls that its figures cannot recover"
     remedy = f"Give [sources.{name}] a floor, or retire it if that is meant."
     return [
         Concern(id="source-starved", severity="warning", message=message, evidence=evidence, remedy=remedy)
