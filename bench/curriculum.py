@@ -8,7 +8,8 @@ A byte-level network of 0.12M parameters (2 layers of width 64, a convolution ov
 of 8 rows, Muon) is trained on the same number of rows under each policy; every row is drawn by the project's `Curriculum`.
 Text is held out by documents: half of what is held out is what policies may ask for, the other half what they are judged by.
 `--data` is a folder with sgd_train.jsonl, tinyshakespeare.txt and books/; without it the sets are made of built-in sources.
-The oracle is the best of a few fixed mixes, chosen on seeds that are not among those judged.
+The oracle is the best of a few fixed mixes, chosen on seeds that are not among those judged; `--search` goes on from there,
+source by source: twice or half its share, and what is better is kept.
 """
 
 import argparse
@@ -33,7 +34,8 @@ from twosignal.curriculum.limits import Limits
 from twosignal.curriculum.policies import make_policy
 from twosignal.curriculum.policy import Policy, ProbeSeen, Shares, StepSeen
 from twosignal.curriculum.prior import Prior, Text, find_prior, sample_tokens
-from twosignal.curriculum.still import Still
+from twosignal.curriculum.still import Still, normal
+from twosignal.curriculum.trial import trial_for
 
 BATCH = 8
 """Rows of a step."""
@@ -47,6 +49,9 @@ POLICIES = ("uniform", "proportional", "classic", "odm", "aioli", "bandit", "ora
 MIXES = ("targets", "all", "counts", "counts, squared", "counts, to the fourth", "counts, rooted")
 """Fixed mixes that the oracle is chosen from: the targets' own sources alike, all sources alike, and the mixture of the count
 models as it is, squared, to the fourth power and rooted."""
+
+SEARCHED = 0.01
+"""Least share of a source that the search for the oracle changes."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -73,8 +78,8 @@ def prior_of(world: World, steps: int) -> Prior:
 
 
 def policy_of(name: str, world: World, *, steps: int, seed: int) -> Policy:
-    """Return a policy by its name; a mix of `MIXES` by its name; "misled" is the bandit with a prior that loves the worst."""
-    if name in MIXES:
+    """Return a policy by its name, a mix by what `told` calls it; "misled" is the bandit with a prior that loves the worst."""
+    if name in MIXES or ":" in name:
         return Still("fixed", fixed_mix(name, world, steps))
     if name not in ("bandit", "prior", "misled"):
         return make_policy(name, world.arms, seed=seed)
@@ -85,11 +90,20 @@ def policy_of(name: str, world: World, *, steps: int, seed: int) -> Policy:
     if name == "prior":
         return Still("fixed", prior.shares)
     window = window_for(PROBE_ROWS * len(world.targets), BATCH)
-    plan = Plan(targets=dict.fromkeys(world.targets, 1.0), window=window, rows=steps * BATCH)
+    targets, trial = dict.fromkeys(world.targets, 1.0), trial_for(steps, window)
+    plan = Plan(targets=targets, window=window, trial=trial, rows=steps * BATCH)
     return Bandit(world.arms, prior=prior, plan=plan)
 
 
+def told(mix: Shares) -> str:
+    """Return a fixed mix as a name that `policy_of` understands."""
+    return " ".join(f"{name}:{share:.4f}" for name, share in mix.items())
+
+
 def fixed_mix(name: str, world: World, steps: int) -> Shares:
+    if ":" in name:
+        given = dict(part.rsplit(":", 1) for part in name.split())
+        return {arm.name: float(given.get(arm.name, 0)) for arm in world.arms}
     if name == "targets":
         own = {
             arm.name: float(any(arm.name.endswith(target) for target in world.targets)) for arm in world.arms
@@ -218,7 +232,22 @@ def searched(world: World, name: str, options: argparse.Namespace) -> str:
         ]
         means[mix] = statistics.mean(target_loss(one) for one in found)
         print(f"{name}: {mix}: {means[mix]:.4f}", flush=True)
-    return min(means, key=means.__getitem__)
+    best = min(means, key=means.__getitem__)
+    return climbed(world, best, means[best], steps=options.steps) if options.search else best
+
+
+def climbed(world: World, best: str, least: float, *, steps: int) -> str:
+    """Return the mix that one pass over the sources of a mix leads to, twice or half the share of each, largest first."""
+    mix = normal(fixed_mix(best, world, steps))
+    for name in sorted(mix, key=lambda one: -mix[one]):
+        for factor in (2.0, 0.5) if mix[name] > SEARCHED else ():
+            changed = normal(mix | {name: mix[name] * factor})
+            loss = target_loss(run(world, told(changed), steps=steps, seed=1000))
+            print(f"  {name} x {factor:g}: {loss:.4f}, {told(changed)}", flush=True)
+            if loss < least:
+                mix, least, best = changed, loss, told(changed)
+                break
+    return best
 
 
 def note(found: dict[str, Any], out: Path | None) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -35,6 +36,15 @@ def test_a_busy_port_gives_way_to_the_next() -> None:
     with listen("127.0.0.1", 0) as first, listen("127.0.0.1", first.getsockname()[1]) as second:
         assert second.getsockname()[1] > first.getsockname()[1]
         assert url_of(second, "127.0.0.1") == f"http://127.0.0.1:{second.getsockname()[1]}/"
+
+
+def test_answers_do_not_wait_for_the_one_who_asks() -> None:
+    with (
+        listen("127.0.0.1", 0) as opened,
+        socket.create_connection(opened.getsockname()),
+        opened.accept()[0] as accepted,
+    ):
+        assert accepted.proto == socket.IPPROTO_TCP, "asyncio sets TCP_NODELAY on no other socket"
 
 
 def test_a_copy_is_written_once(runs_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -104,6 +114,23 @@ def test_other_machines_are_asked_for_a_token(runs_dir: Path) -> None:
         with urllib.request.urlopen(request, timeout=60) as answer:
             assert json.loads(answer.read())["title"] == "runs"
         process.terminate()
+
+
+@pytest.mark.slow
+def test_a_server_that_is_stopped_ends_its_streams_and_says_nothing(runs_dir: Path) -> None:
+    command = [sys.executable, "-m", "twosignal", "dashboard", str(runs_dir), "--port", "0", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        url = json.loads(process.stdout.readline())["url"]
+        run = json.loads(get(url + "api/runs"))["runs"][0]["id"]
+        with urllib.request.urlopen(f"{url}api/runs/{run}/live", timeout=60) as stream:
+            assert stream.readline().startswith(b"id: ")
+            process.terminate()
+            assert stream.read().endswith(b"\n\n"), "the stream ends behind a whole message"
+        assert process.wait(timeout=60) in {0, -signal.SIGTERM}
+        said = [line for line in process.stderr.read().splitlines() if not line.startswith("dashboard of ")]
+        assert said == []
 
 
 @pytest.mark.slow

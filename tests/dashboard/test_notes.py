@@ -41,6 +41,28 @@ def test_shares_of_copied_and_broken_texts(runs_dir: Path) -> None:
     assert by_event(view, "degenerate")[10][0] == 0.5
 
 
+def test_a_verdict_on_a_text_that_the_run_recorded_is_not_asked_for_again(runs_dir: Path) -> None:
+    writer = begin(runs_dir)
+    loop, plain = (
+        "word " * 60,
+        "The old man walked to the market and bought three apples for his wife at home.",
+    )
+    for step, text, scores in (
+        (10, loop, {"total": 60.0, "degenerate": False}),
+        (20, plain, {"total": 60.0, "degenerate": True}),
+        (30, loop, {"total": 60.0, "degenerate": None}),
+        (40, loop, {"total": 60.0, "degenerate": 0}),
+    ):
+        writer.append(sample(step, text, scores=scores))
+    view = view_of(finish(writer, 40))
+    assert {step: row[0] for step, row in by_event(view, "degenerate").items()} == {
+        10: 0,
+        20: 1,
+        30: 0,
+        40: 1,
+    }
+
+
 def test_breadth_is_the_effective_number_of_domains(runs_dir: Path) -> None:
     writer = begin(runs_dir)
     writer.append(sample(10, domain="talk"))

@@ -174,6 +174,22 @@ def test_decisions_lead_to_their_sample(client: TestClient, finished_run: Path) 
     assert items[1]["sample"] == {"step": 100, "index": 1}, "the text of least coherence"
 
 
+def test_a_change_of_the_mix_is_told_by_its_cause(runs_dir: Path) -> None:
+    writer = begin(runs_dir)
+    body = {"cause": "operator", "reason": "chat is short", "shares": {"books": 1.0}, "evidence": {"rows": 3}}
+    writer.append(Event(kind="switch", step=7, body=body))
+    run = finish(writer, 7).name
+    client = browser(runs_dir)
+    item = client.get(f"/api/runs/{run}/verdicts").json()["items"][0]
+    assert [item[name] for name in ("title", "reason", "evidence")] == [
+        "operator",
+        "chat is short",
+        {"rows": 3},
+    ]
+    mark = client.get(f"/api/runs/{run}").json()["marks"][0]
+    assert (mark["kind"], mark["label"], mark["step"]) == ("switch", "operator", 7)
+
+
 def test_events_can_be_read_on(client: TestClient, finished_run: Path) -> None:
     base = f"/api/runs/{finished_run.name}/events"
     first = client.get(f"{base}?limit=3&kinds=probe").json()

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from twosignal.audits.copying import CopyIndex, index_key
-from twosignal.dashboard.samples import lines_at
 from twosignal.dashboard.view import RunView
 from twosignal.errors import RunError
 
@@ -43,7 +42,7 @@ def document(view: RunView, *, step: int, index: int, match: int) -> dict[str, A
 
 def _passage(view: RunView, *, step: int, index: int, match: int) -> tuple[str, Mapping[str, Any]]:
     """Return a copied passage of a sample and where it was found."""
-    lines = lines_at(view, view.track(), step)
+    lines = view.notes.lines_at("sample", view.track(), step)
     where = f"{view.id}, step {step:,}"
     if not 0 <= index < len(lines):
         raise RunError("there is no such sample", where=where, found=f"index {index} of {len(lines)}")

@@ -73,7 +73,7 @@ class Audience:
                 message = await run_in_threadpool(self._news)
             except TwosignalError:
                 message = None
-                self._dismiss()
+                self.dismiss()
             if message:
                 self._tell(message)
             await asyncio.sleep(LOOK_SECONDS)
@@ -105,8 +105,8 @@ class Audience:
             else:
                 queue.put_nowait(message)
 
-    def _dismiss(self) -> None:
-        """Send everybody away: the run is gone."""
+    def dismiss(self) -> None:
+        """Send everybody away: the run is gone, or the server ends."""
         for queue in list(self.queues):
             self.queues.discard(queue)
             if queue.full():
@@ -121,6 +121,7 @@ class House:
     audiences: dict[Scene, Audience] = field(default_factory=dict)
     """By what they look at."""
     _performances: set["asyncio.Task[None]"] = field(default_factory=set)
+    _is_closed: bool = False
 
     @property
     def num_viewers(self) -> int:
@@ -128,7 +129,9 @@ class House:
         return sum(len(one.queues) for one in self.audiences.values())
 
     async def watch(self, view: RunView, scene: Scene, *, at: Cursor | None) -> AsyncIterator[bytes]:
-        """Yield what happens from a cursor on, until the viewer goes or falls too far behind."""
+        """Yield what happens from a cursor on, until the viewer goes, falls too far behind, or the house closes."""
+        if self._is_closed:
+            return
         audience = self.audiences.setdefault(scene, Audience(view=view, scene=scene))
         queue: asyncio.Queue[bytes | None] = asyncio.Queue(maxsize=MOST_WAITING)
         audience.queues.add(queue)
@@ -142,6 +145,12 @@ class House:
             audience.queues.discard(queue)
             if not audience.queues and self.audiences.get(scene) is audience:
                 del self.audiences[scene]
+
+    def close(self) -> None:
+        """End all streams, and let no other begin."""
+        self._is_closed = True
+        for one in list(self.audiences.values()):
+            one.dismiss()
 
     def _begin(self, audience: Audience) -> None:
         task = asyncio.ensure_future(audience.perform())

@@ -4,25 +4,24 @@ Every sample is parsed once, and of it only figures and its first words are kept
 somebody opens it.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
-from twosignal.audits.breadth import measure_breadth
+from twosignal.audits.breadth import effective_number
 from twosignal.audits.degeneration import score_texts
-from twosignal.audits.recorded import Probe, Sample, read_probe
+from twosignal.audits.recorded import Probe, read_probe
 from twosignal.dashboard.buckets import FIGURES, Buckets, Series
+from twosignal.dashboard.sample_notes import SampleNote, read_note
 from twosignal.dashboard.tail import EventTail
 from twosignal.dashboard.tracks import Track
 from twosignal.records.events import Event
-from twosignal.records.values import decode
 
-HEAD: Final = 60
-"""Characters of a sample that its line in a list shows."""
 BREADTH_SAMPLINGS: Final = 8
 EVENT_TITLES: Final[Mapping[str, tuple[str, str, str]]] = {
     "probe": ("held-out loss", "nats per target", "probes"),
@@ -38,25 +37,8 @@ EVENT_TITLES: Final[Mapping[str, tuple[str, str, str]]] = {
 """Title, unit and group of every kind of series by event."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SampleNote:
-    """One sample, without its text."""
-
-    step: int
-    """Step after which it was drawn."""
-    loss: float | None
-    """Nats per token; nan where not finite, None where not recorded."""
-    coherence: float | None
-    """Total of the classic score, 0 to 100; None where not recorded."""
-    words: Mapping[str, str | None]
-    """Tier, action, source, domain, and the verdict of the copy index; None where not recorded."""
-    head: str
-    """How it begins."""
-
-
 OF_SAMPLES: Final = ("coherence", "sample_loss", "degenerate", "copied", "breadth")
 """Series with one bucket for every sampling."""
-WORDS: Final = ("tier", "action", "source", "domain", "copied")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,15 +95,24 @@ class Notes:
         numbers = self.lines("sample", track)
         new = [number for number in numbers if number not in self._samples]
         for number, record in zip(new, self.tail.records(new), strict=True):
-            self._samples[number] = _note(self.tail.lines[number].step, record)
+            self._samples[number] = read_note(self.tail.lines[number].step, record)
         return [self._samples[number] for number in numbers]
 
     def sample(self, number: int) -> SampleNote:
         """Return the sample of a line."""
         if number not in self._samples:
             record = next(self.tail.records([number]))
-            self._samples[number] = _note(self.tail.lines[number].step, record)
+            self._samples[number] = read_note(self.tail.lines[number].step, record)
         return self._samples[number]
+
+    def lines_at(self, kind: str, track: Track, step: int) -> list[int]:
+        """Return the numbers of a track's events of a kind at a step, oldest first."""
+        numbers = self.lines(kind, track)
+        first, stop = (find(numbers, step, key=self._step) for find in (bisect_left, bisect_right))
+        return numbers[first:stop]
+
+    def _step(self, number: int) -> int:
+        return self.tail.lines[number].step
 
     def names(self, track: Track) -> list[str]:
         """Return the names of the series by event that this track has something for."""
@@ -180,18 +171,21 @@ class Notes:
         if name == "copied":
             return _bucket([_share(note.words["copied"] == "memorized" for note in notes)])
         if name == "breadth":
-            domains = [Sample(step=note.step, text="", domain=note.words["domain"] or "") for note in notes]
-            return _bucket([measure_breadth(domains).effective or None])
+            domains = Counter(note.words["domain"] for note in notes if note.words["domain"])
+            return _bucket([effective_number(domains) or None])
         return _bucket([note.coherence if name == "coherence" else note.loss for note in notes])
 
     def _judge(self, numbers: Sequence[int]) -> None:
-        """Find out whether each of several samples has gone wrong."""
+        """Find out whether each of several samples has gone wrong: the run says so, or its text is scored."""
         new = [number for number in numbers if number not in self._degenerate]
-        bodies = [event.body for event in self.tail.events(new)]
-        scores = score_texts(
-            [str(body.get("text", "")) for body in bodies], [str(body.get("prompt", "")) for body in bodies]
-        )
-        self._degenerate |= {number: bool(one.degenerate) for number, one in zip(new, scores, strict=True)}
+        self._degenerate |= {number: self.sample(number).is_degenerate for number in new}
+        lacking = [number for number in new if not self.sample(number).is_judged]
+        bodies = list(self.tail.records(lacking))
+        texts, prompts = ([str(body.get(name, "")) for body in bodies] for name in ("text", "prompt"))
+        scores = score_texts(texts, prompts)
+        self._degenerate |= {
+            number: bool(one.degenerate) for number, one in zip(lacking, scores, strict=True)
+        }
 
     def _of_probe(self, name: str) -> Callable[[Probe], float | None]:
         """Return what a series reads from every probe; raise KeyError for an unknown name."""
@@ -204,22 +198,6 @@ class Notes:
             source = name[len("probe[") : -1]
             return lambda probe: probe.by_source[source].loss if source in probe.by_source else None
         return {"probe": lambda probe: probe.loss, "probe_bits_per_byte": _bits}[name]
-
-
-def _note(step: int, body: Mapping[str, Any]) -> SampleNote:
-    """Return the note on a sample from its record as it stands in the file."""
-    scores, copied = body.get("scores"), body.get("copied")
-    total = scores.get("total") if isinstance(scores, Mapping) else None
-    words = {name: body.get(name) for name in WORDS[:-1]}
-    words["copied"] = copied.get("verdict") if isinstance(copied, Mapping) else None
-    loss = decode(body.get("loss"))
-    return SampleNote(
-        step=step,
-        loss=float(loss) if isinstance(loss, (int, float)) else None,
-        coherence=float(total) if isinstance(total, (int, float)) else None,
-        words={name: value if isinstance(value, str) else None for name, value in words.items()},
-        head=" ".join(str(body.get("text", ""))[: 4 * HEAD].split())[:HEAD],
-    )
 
 
 def _number(value: object) -> float:

@@ -10,8 +10,7 @@ import numpy as np
 from twosignal.audits.degeneration import Score, score
 from twosignal.audits.tiers import Tiers, stored_tiers
 from twosignal.dashboard.encoding import column, finite
-from twosignal.dashboard.notes import WORDS
-from twosignal.dashboard.tracks import Track
+from twosignal.dashboard.sample_notes import WORDS
 from twosignal.dashboard.view import RunView
 from twosignal.errors import RunError
 from twosignal.records.events import Event
@@ -63,14 +62,9 @@ def sampling(view: RunView, step: int) -> dict[str, Any]:
         "last": steps[-1],
         "samples": [
             _whole(view.tail.event(number), index, tiers=tiers)
-            for index, number in enumerate(lines_at(view, track, steps[place]))
+            for index, number in enumerate(view.notes.lines_at("sample", track, steps[place]))
         ],
     }
-
-
-def lines_at(view: RunView, track: Track, step: int) -> list[int]:
-    """Return the numbers of the samples drawn at a step, in order."""
-    return [n for n in view.notes.lines("sample", track) if view.tail.lines[n].step == step]
 
 
 def _figures(values: Sequence[float | None]) -> Any:  # noqa: ANN401 (a numpy column)

@@ -12,6 +12,8 @@ from twosignal.records.events import Event
 
 DECISIONS: Final = ("verdict", "action", "switch", "finding", "end")
 MOST_MARKS: Final = 500
+_TITLE: Final = {"verdict": "verdict", "action": "action", "finding": "id", "end": "state", "switch": "cause"}
+"""Where each kind of decision says what it is."""
 CUT_TEXT: Final = 200
 """Characters of a sample's prompt and text in a list of events."""
 _SEVERITY: Final = {"continue": "note", "pivot": "warning", "halt": "halt", "halted": "halt"}
@@ -79,9 +81,7 @@ def _told(event: Event, number: int, *, is_live: bool) -> dict[str, Any]:
 
 def _item(notes: Notes, event: Event, line: Line, *, track: Track) -> dict[str, Any]:
     body = event.body
-    title = body.get(
-        {"verdict": "verdict", "action": "action", "finding": "id", "end": "state"}.get(event.kind, "kind")
-    )
+    title = body.get(_TITLE[event.kind])
     title = title if isinstance(title, str) else event.kind
     severity = body.get("severity") if event.kind == "finding" else _SEVERITY.get(title, "note")
     return {
@@ -107,7 +107,7 @@ def _sample_of(notes: Notes, event: Event, *, track: Track) -> dict[str, int] | 
     """Return the sample that a decision is about: of its step, the copied one or the one of least coherence."""
     steps = event.body.get("steps")
     told = steps[-1] if isinstance(steps, list) and steps and isinstance(steps[-1], int) else event.step
-    numbers = [n for n in notes.lines("sample", track) if notes.tail.lines[n].step == told]
+    numbers = notes.lines_at("sample", track, told)
     if event.kind == "switch" or not numbers:
         return None
     found = [notes.sample(number) for number in numbers]
@@ -131,8 +131,7 @@ def _decisions(notes: Notes, kind: str, *, track: Track) -> Iterator[dict[str, A
             continue
         if kind == "finding" and body.get("severity") != "alarm":
             continue
-        names = {"verdict": "verdict", "action": "action", "finding": "id", "end": "state", "switch": "kind"}
-        yield _mark(notes.tail.lines[number], str(body.get(names[kind], kind)))
+        yield _mark(notes.tail.lines[number], str(body.get(_TITLE[kind], kind)))
 
 
 def _mark(line: Line, label: str) -> dict[str, Any]:

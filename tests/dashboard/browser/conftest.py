@@ -110,7 +110,7 @@ def sound(runs: Path) -> str:
     return next(runs.glob("sound-*")).name
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def url(serve: Serve, runs: Path, browser: Browser) -> str:  # noqa: ARG001 (no server without a browser)
     """Address of the story's dashboard."""
     return serve(runs)

@@ -1,18 +1,16 @@
 /** The shell: takes the address, shows the page it names, and ends the page before. */
 
 import { h, notice, replace } from "./dom.js";
+import { source } from "./early.js";
 import { say } from "./live.js";
 import { current } from "./route.js";
-import { openSource } from "./source.js";
 import { startTheme } from "./theme.js";
 import { runPage } from "./pages/run.js";
-import { runsPage } from "./pages/runs.js";
 
-const LATER = { compare: "comparePage", system: "systemPage" };
+const LATER = { runs: "runsPage", compare: "comparePage", system: "systemPage" };
 /** Pages that are fetched when first asked for: file, and the function in it. */
 
 const content = document.getElementById("content");
-const source = openSource();
 let shown = null;
 
 /** Show what the address names; a page that stays gets the new query only. */
@@ -39,8 +37,7 @@ async function show() {
 
 async function made(context) {
   try {
-    const [first = ""] = context.path;
-    if (first === "") return await runsPage(context);
+    const [first = "runs"] = context.path;
     if (first === "run" && context.path.length > 1) return await runPage(context);
     if (Object.hasOwn(LATER, first)) return await (await import(`./pages/${first}.js`))[LATER[first]](context);
     return { node: notice("There is no such page. ", h("a", { href: "#/" }, "All runs")) };

@@ -5,6 +5,8 @@
  */
 
 const SVG = "http://www.w3.org/2000/svg";
+const LONG_TEXT = 40;
+/** Characters beyond which a cell of a table asks for room. */
 
 /** Return an element; functions under `on...` become listeners, `style` takes an object of custom properties. */
 export function h(tag, attributes = {}, ...children) {
@@ -56,7 +58,9 @@ function cell(column, row, index) {
     "data-name": typeof column.name === "string" ? column.name : null,
   };
   if (index === 0) return h("th", { ...attributes, scope: "row" }, column.cell(row));
-  return h("td", attributes, column.cell(row));
+  const node = h("td", attributes, column.cell(row));
+  if (node.textContent.length > LONG_TEXT) node.classList.add("long");
+  return node;
 }
 
 /** Return a list of facts; pairs of name and value, those whose value is null are left out. */

@@ -24,7 +24,8 @@ class Server {
   isPublic = false;
 
   runs = () => ask("api/runs");
-  run = (id) => ask(`api/runs/${encodeURIComponent(id)}`);
+  run = (id) => this.#of(id);
+  prepare = (id) => askEarly(this.#address(id));
   samples = (id) => this.#of(id, "samples");
   sampling = (id, step) => this.#of(id, `samples/${step}`);
   verdicts = (id) => this.#of(id, "verdicts");
@@ -45,10 +46,12 @@ class Server {
   /** Return the address of the stream of changes. */
   liveAddress = (id, query) => `api/runs/${encodeURIComponent(id)}/live?${search(query)}`;
 
-  #of(id, what, query = {}) {
+  #of(id, what = "", query = {}) {
     const behind = search(query);
-    return ask(`api/runs/${encodeURIComponent(id)}/${what}${behind ? `?${behind}` : ""}`);
+    return ask(`${this.#address(id)}${what && `/${what}`}${behind && `?${behind}`}`);
   }
+
+  #address = (id) => `api/runs/${encodeURIComponent(id)}`;
 }
 
 class PublicCopy {
@@ -60,6 +63,7 @@ class PublicCopy {
 
   runs = () => ask("data/runs.json");
   run = (id) => this.#of(id, "run");
+  prepare = (id) => askEarly(`data/${encodeURIComponent(id)}/run.json`);
   samples = (id) => this.#of(id, "samples");
   verdicts = (id) => this.#of(id, "verdicts");
   bandit = (id) => this.#of(id, "bandit");
@@ -106,7 +110,18 @@ class PublicCopy {
   }
 }
 
+const early = new Map();
+
+/** Ask now what the page will ask soon. */
+function askEarly(address) {
+  const answer = ask(address);
+  answer.catch(() => {});
+  early.set(address, answer);
+}
+
 async function ask(address) {
+  const underWay = early.get(address);
+  if (early.delete(address)) return underWay;
   const response = await fetch(address, { cache: "no-cache" }).catch(() => null);
   if (!response) throw new Unanswered(0, {});
   const said = await response.json().catch(() => ({}));
@@ -116,9 +131,11 @@ async function ask(address) {
 
 function sentence(status, said) {
   if (!status) return "The server does not answer. It may have been stopped; this page asks again by itself.";
+  const what = said.error
+    ? `${said.error[0].toUpperCase()}${said.error.slice(1)}`
+    : `The server answered ${status}`;
   const parts = [
-    said.error ?? `The server answered ${status}.`,
-    said.where,
+    `${[what, said.where].filter(Boolean).join(": ").replace(/\.$/, "")}.`,
     said.found && `Found: ${said.found}.`,
     said.expected && `Expected: ${said.expected}.`,
     said.remedy,

@@ -105,7 +105,7 @@ function choices(list) {
   if (!list?.length) return h("p", { class: "note" }, "The mixture has not been changed in this run.");
   const columnsOf = [
     { name: "step", number: true, cell: (one) => whole(one.step) },
-    { name: "kind", cell: (one) => one.kind ?? "" },
+    { name: "cause", cell: (one) => one.kind ?? "" },
     { name: "reason", cell: (one) => one.reason ?? "" },
     {
       name: "shares",

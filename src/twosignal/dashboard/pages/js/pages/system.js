@@ -7,10 +7,12 @@ import { poll } from "../live.js";
 import { Series } from "../series.js";
 
 const SECONDS = 5;
+const SHOWN_SECONDS = 300;
+/** The charts reach back so far at least. */
 const CURVES = [
-  ["cpu_percent", "CPU", "per cent of all cores", "--line-0"],
+  ["cpu_percent", "CPU", "per cent of all cores", "--line-0", number, [0, 100]],
   ["memory_used", "Memory", "used", "--line-2", bytes],
-  ["gpu_utilization", "GPU", "per cent", "--line-1"],
+  ["gpu_utilization", "GPU", "per cent", "--line-1", number, [0, 100]],
   ["power_w", "GPU power", "watts", "--line-5"],
 ];
 
@@ -20,7 +22,7 @@ export async function systemPage({ source, signal }) {
   const state = { source, figures: h("div") };
   const first = await source.system();
   state.charts = CURVES.filter(([name]) => first.history?.[name]?.some(Number.isFinite)).map(
-    ([name, title, note, color, format]) =>
+    ([name, title, note, color, format, fixed]) =>
       chart(
         {
           title,
@@ -29,6 +31,7 @@ export async function systemPage({ source, signal }) {
           sync: "system",
           height: 160,
           format,
+          fixed,
           lines: [{ name, label: title.toLowerCase(), color }],
         },
         { signal },
@@ -69,7 +72,8 @@ function draw(state, found) {
     ]),
   );
   const series = Object.assign(Object.create(Series.prototype), { lines });
-  for (const one of state.charts) one.show(series, { from: null, to: null });
+  const begin = Math.min(time[0] ?? 0, (time.at(-1) ?? 0) - SHOWN_SECONDS);
+  for (const one of state.charts) one.show(series, { from: null, to: null, first: begin });
 }
 
 function host(one, said) {
