@@ -233,7 +233,10 @@ def searched(world: World, name: str, options: argparse.Namespace) -> str:
         means[mix] = statistics.mean(target_loss(one) for one in found)
         print(f"{name}: {mix}: {means[mix]:.4f}", flush=True)
     best = min(means, key=means.__getitem__)
-    return climbed(world, best, means[best], steps=options.steps) if options.search else best
+    if options.search:
+        best = climbed(world, best, means[best], steps=options.steps)
+        print(f'--oracle "{name}={best}"', flush=True)
+    return best
 
 
 def climbed(world: World, best: str, least: float, *, steps: int) -> str:

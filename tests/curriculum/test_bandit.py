@@ -27,9 +27,9 @@ def prior(**shares: float) -> Prior:
 
 
 def bandit(
-    sources: list[Arm], start: Prior | None = None, *, rows: int | None = None, window: int = 10
+    sources: list[Arm], start: Prior | None = None, *, rows: int | None = None, trial: int = 0
 ) -> Bandit:
-    return Bandit(sources, prior=start, plan=Plan(targets={"t": 1.0}, window=window, rows=rows))
+    return Bandit(sources, prior=start, plan=Plan(targets={"t": 1.0}, window=10, trial=trial, rows=rows))
 
 
 class World:
@@ -121,6 +121,66 @@ def test_a_misleading_prior_is_left_for_the_proportional_mix() -> None:
     assert mix(policy)["good"] > 0.4
 
 
+def test_a_harmful_prior_loses_the_trial_and_a_good_one_keeps_its_mix() -> None:
+    """After five windows of waiting and three of trial, six steps each."""
+    harmful, good = prior(good=0.05, junk=0.95), prior(good=0.95, junk=0.05)
+    for start, kind, share in ((harmful, "safety", 0.5), (good, "window", 0.941)):
+        policy = bandit(arms(good=9000, junk=9000), start, rows=500 * BATCH, trial=6)
+        world = World({"good": 5.0, "junk": 0.0})
+        told = played(policy, world, 48)
+        assert [choice.step for choice in told] == [1, 30, 36, 42, 48]
+        assert [choice.kind for choice in told[1:4]] == ["window"] * 3
+        assert [choice.shares["good"] == 0.5 for choice in told[1:4]] == [False, True, False]
+        assert told[-1].kind == kind
+        assert "6 steps by rows took" in told[-1].reason
+        assert mix(policy)["good"] == pytest.approx(share)
+        assert mix(policy) == pytest.approx(told[-1].evidence["mix"])
+
+
+def test_windows_are_counted_from_the_end_of_the_trial() -> None:
+    policy = bandit(arms(good=9000, junk=9000), prior(good=0.9, junk=0.1), rows=500 * BATCH, trial=6)
+    told = played(policy, World({"good": 5.0, "junk": 0.0}), 88)
+    assert [(choice.step, choice.kind) for choice in told[5:]] == [
+        (58, "window"),
+        (68, "credit"),
+        (78, "window"),
+        (88, "credit"),
+    ]
+
+
+def test_the_trial_begins_anew_when_a_warmup_phase_ends() -> None:
+    """Its windows draw nothing but the phase's sources until then."""
+    sources = arms(good=9000, junk=9000)
+    limits = Limits(warmup_steps=40, warmup_sources=("junk",), planned_rows=500 * BATCH)
+    policy = bandit(sources, prior(good=0.05, junk=0.95), rows=500 * BATCH, trial=6)
+    curriculum, world = Curriculum(sources, policy, limits=limits), World({"good": 5.0, "junk": 0.0})
+    told = [choice for step in range(1, 89) for choice in world.step(curriculum, step)]
+    tried = [(choice.step, choice.kind) for choice in told if choice.reason.startswith("trial")]
+    assert tried == [
+        (30, "window"),
+        (36, "window"),
+        (70, "window"),
+        (76, "window"),
+        (82, "window"),
+        (88, "safety"),
+    ]
+    policy.narrow(["good"])
+    policy.narrow(["good", "junk"])
+    assert not policy.state()["trial"]["is_open"]
+
+
+def test_a_trial_that_misses_a_reading_ends_without_a_verdict_and_the_run_goes_on() -> None:
+    policy = bandit(arms(a=9000, b=3000), prior(a=0.5, b=0.5), rows=500 * 16, trial=6)
+    for step in range(1, 37):
+        policy.see_step(StepSeen(step=step, rows={"a": 8, "b": 8}, losses={}, epochs={}))
+        if step == 30:
+            policy.see_probe(ProbeSeen(step=step, losses={"t": 3.0}))
+    missed = policy.see_probe(ProbeSeen(step=36, losses={}))
+    assert missed is not None
+    assert "without a verdict" in missed.reason
+    assert [step for step in range(37, 80) if policy.probe_due(step)] == [40, 50, 60, 70]
+
+
 def test_a_source_never_passes_a_factor_of_its_prior_whatever_its_state_says() -> None:
     """The casebook's zombie: an earlier run's weight for a source that is worth nothing here."""
     foreign = bandit(arms(good=9000, zombie=9000)).state()
@@ -191,15 +251,15 @@ def test_a_reading_that_is_not_whole_ends_no_pair() -> None:
 
 def test_it_goes_on_bit_for_bit() -> None:
     sources, start = arms(a=9000, b=500, c=9000), prior(a=0.2, b=0.3, c=0.5)
-    whole, cut = bandit(sources, start, rows=4800), bandit(sources, start, rows=4800)
+    whole, cut = (bandit(sources, start, rows=4800, trial=6) for _ in range(2))
     runs = [
         (Curriculum(sources, one, limits=Limits(planned_rows=4800)), World({"a": 1.0, "b": 2.0, "c": 0.0}))
         for one in (whole, cut)
     ]
     for step in range(1, 301):
-        if step in (7, 10, 25, 138):
+        if step in (7, 30, 31, 38, 48, 55, 61, 138):
             saved = json.loads(json.dumps(runs[1][0].state()))
-            again = Curriculum(sources, bandit(sources, rows=4800), limits=Limits(planned_rows=4800))
+            again = Curriculum(sources, bandit(sources, rows=4800, trial=6), limits=Limits(planned_rows=4800))
             again.restore(saved)
             runs[1] = (again, runs[1][1])
         told = [world.step(curriculum, step) for curriculum, world in runs]
@@ -211,7 +271,8 @@ def test_it_goes_on_bit_for_bit() -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"version": 0}, "unknown form"),
+        ({"version": 1}, "unknown form"),
+        ({"trial": {"length": 6}}, "damaged"),
         ({"mix": {}}, "damaged"),
         ({"credit": {}}, "damaged"),
         ({"pair": "x"}, "damaged"),

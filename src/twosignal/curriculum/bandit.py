@@ -1,9 +1,10 @@
 """The default policy: takes a prior mix and held-out losses, gives shares that follow what each source does to the target.
 
 The mix begins at the prior (`prior.py`), keeps a small part of the proportional mix, and plans the whole run so that no
-source is repeated past the epochs that pay. Windows of a few steps then draw by small opposite tilts of it, and the credit
-of each source (`credit.py`) moves the mix by mirror descent, within a factor of the prior and no faster than the doubt
-allows. Where the proportional mix is credited with more than the mix in force, beyond doubt, the mix moves to it.
+source is repeated past the epochs that pay. A trial against the proportional mix (`trial.py`) gives up a prior that does
+harm. Windows of a few steps then draw by small opposite tilts of the mix, and the credit of each source (`credit.py`) moves
+it by mirror descent, within a factor of where it began and no faster than the doubt allows. Where the proportional mix is
+credited with more than the mix in force, beyond doubt, the mix moves to it.
 """
 
 import math
@@ -11,13 +12,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from twosignal.curriculum.bandit_plan import Plan
-from twosignal.curriculum.credit import Credit, signs
+from twosignal.curriculum.credit import Credit, signs, told
 from twosignal.curriculum.policy import Arm, Choice, Mode, ProbeSeen, Shares, StepSeen
 from twosignal.curriculum.prior import Prior
 from twosignal.curriculum.saved import check_policy, damaged
 from twosignal.curriculum.still import normal, row_shares
+from twosignal.curriculum.trial import Trial
 
-VERSION = 1
+VERSION = 2
 """Of the state and of what the figures in it mean."""
 KEPT = 0.02
 """Part of every mix that is proportional: what shows that a source left out by the prior has become useful."""
@@ -43,7 +45,12 @@ BY_SOURCE = ("prior", "tilt", "drawn", "window", "mix")
 
 
 class Bandit:
-    """Rows by what sources do to the target."""
+    """Rows by what sources do to the target.
+
+    A prior that does harm is given up early: wrong on purpose, it ended within 0.021 nats of the proportional mix in 10 of 11
+    runs of 500 steps, and 0.164 above it in one whose two rows of held-out text did not stand for the target. Without a
+    trial (`trial_for`) the prior is trusted, and nothing bounds what a wrong one does.
+    """
 
     name = "bandit"
 
@@ -59,6 +66,9 @@ class Bandit:
         self._opening = (
             prior.reason() if prior else "the mix begins by size: there is no text to judge the sources by"
         )
+        self._open = sorted(self._even)
+        """Sources that may be drawn."""
+        self._trial = Trial(self.target, plan.trial if prior else 0)
         self._credit = Credit([arm.name for arm in arms], self.target)
         self._tilt = dict.fromkeys(self._even, 0.0)
         self._retreat = 0.0
@@ -75,7 +85,9 @@ class Bandit:
         self._mix = self._planned()
 
     def shares(self) -> Shares:
-        """Return the shares of the window in force: the mix, tilted one way and then the other."""
+        """Return the shares of the window in force: of the trial, then of the mix tilted one way and the other."""
+        if self._trial.is_open:
+            return dict(self._even if self._trial.turn == "rows" else self._mix)
         turn = self.plan.swing(self._began) * (-1 if self._first else 1)
         lean = self._lean()
         return normal({name: share * (1 + turn * lean[name]) for name, share in self._mix.items()})
@@ -86,17 +98,24 @@ class Bandit:
         for name, rows in seen.rows.items():
             self._drawn[name] += rows
             self._window[name] += rows
+        self._trial.pass_step(seen.step)
         return self._choice(seen.step, "prior", self._opening) if is_first else None
 
     def probe_due(self, step: int) -> bool:
         """Return whether a window ends with `step`."""
-        return step % self.plan.window == 0 and self.plan.swing(self._began) > 0
+        if self._trial.is_open:
+            return step == self._trial.due
+        beyond = step - self._trial.last_step
+        return beyond > 0 and beyond % self.plan.window == 0 and self.plan.swing(self._began) > 0
 
     def see_probe(self, seen: ProbeSeen) -> Choice | None:
         """End a window; after the second of a pair, move the mix.
 
         A reading that lacks a target, or comes at another step, ends no window: the pair begins anew.
         """
+        return self._try(seen) if self._trial.is_open else self._end_window(seen)
+
+    def _end_window(self, seen: ProbeSeen) -> Choice | None:
         before, drawn, is_second = self._before, self._window, bool(self._first)
         is_whole = self.probe_due(seen.step) and all(seen.losses.get(name, 0.0) > 0 for name in self.target)
         self._before = {name: seen.losses[name] for name in self.target} if is_whole else {}
@@ -134,6 +153,8 @@ class Bandit:
         return {
             "version": VERSION,
             "credit": self._credit.state(),
+            "open": list(self._open),
+            "trial": self._trial.state(),
             "retreat": self._retreat,
             "pair": self._pair,
             "began": self._began,
@@ -147,6 +168,8 @@ class Bandit:
         try:
             figures = {kind: {name: state[kind][name] for name in self._even} for kind in BY_SOURCE}
             self._credit.restore(state["credit"])
+            self._trial.restore(state["trial"])
+            self._open = sorted(state["open"])
             self._retreat = float(state["retreat"])
             self._pair, self._began = int(state["pair"]), int(state["began"])
             self._first, self._before = dict(state["first"]), dict(state["before"])
@@ -171,6 +194,25 @@ class Bandit:
             self._tilt[name] = _held(parts[modes.get(name, "reset")] * carried)
         self._mix = self._planned()
 
+    def narrow(self, names: Sequence[str]) -> None:
+        """Try the prior anew when sources become free to be drawn, as at the end of a warmup phase."""
+        is_wider, self._open = bool(set(names) - set(self._open)), sorted(names)
+        if is_wider and self._prior != self._even:
+            self._trial.restart()
+            self._first, self._before = {}, {}
+
+    def _try(self, seen: ProbeSeen) -> Choice:
+        """Take in a reading of the trial; after the last one, give up a prior that lost."""
+        if not self._trial.read(seen.step, seen.losses):
+            return self._choice(seen.step, "window", self._trial.told())
+        is_lost = self._trial.better() == "rows"
+        if is_lost:
+            self._prior = dict(self._even)
+        self._before, self._window = dict(self._trial.readings[-1]), dict.fromkeys(self._even, 0)
+        self._began = sum(self._drawn.values())
+        self._mix = self._planned()
+        return self._choice(seen.step, "safety" if is_lost else "window", self._trial.told())
+
     def _lean(self) -> dict[str, float]:
         """Return how far each source is raised in the first window of the pair, in tilts; -1 to 1."""
         if self._pair % AGAINST_EVEN == 0:
@@ -191,7 +233,7 @@ class Bandit:
         self._began = sum(self._drawn.values())
         self._mix = self._planned()
         if not retreats:
-            return self._choice(step, "credit", f"pair {self._pair}: {_told(figures)}")
+            return self._choice(step, "credit", f"pair {self._pair}: {told(figures, doubt=DOUBT)}")
         reason = f"the mix by rows does more for the target than the mix in force ({better / error:.1f} standard errors)"
         return self._choice(step, "safety", f"{reason}: {self._retreat:.0%} of the way to it")
 
@@ -212,17 +254,3 @@ def _held(tilt: float) -> float:
 
 def _differences(one: Mapping[str, float], other: Mapping[str, float]) -> dict[str, float]:
     return {name: one[name] - other[name] for name in one}
-
-
-def _told(figures: Mapping[str, tuple[float, float]]) -> str:
-    """Return the sources whose credit is beyond doubt, most certain first, as the end of a sentence."""
-    certain = {
-        name: credit / error for name, (credit, error) in figures.items() if abs(credit) > DOUBT * error
-    }
-    if not certain:
-        return "no source does more or less for the target than the mix, beyond doubt"
-    told = sorted(certain.items(), key=lambda item: -abs(item[1]))
-    return "for the target, " + ", ".join(
-        f"{name} does {'more' if score > 0 else 'less'} than the mix ({score:+.1f} standard errors)"
-        for name, score in told
-    )

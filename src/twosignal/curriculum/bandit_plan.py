@@ -29,6 +29,8 @@ class Plan:
     """Weight of each target, by the names that probes use."""
     window: int
     """Steps from one reading of the targets to the next, see `window_for`."""
+    trial: int = 0
+    """Steps of a window of the opening trial, see `trial_for`; 0: none."""
     rows: int | None = None
     """Rows of the whole run, if known."""
 

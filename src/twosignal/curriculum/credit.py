@@ -107,3 +107,17 @@ def signs(pair: int, count: int) -> list[int]:
     size = 1 << count.bit_length()
     row = 1 + pair % (size - 1)
     return [-1 if (row & (column + 1)).bit_count() % 2 else 1 for column in range(count)]
+
+
+def told(figures: Mapping[str, tuple[float, float]], *, doubt: float) -> str:
+    """Return the sources whose credit is beyond `doubt` standard errors, most certain first, as the end of a sentence."""
+    certain = {
+        name: credit / error for name, (credit, error) in figures.items() if abs(credit) > doubt * error
+    }
+    if not certain:
+        return "no source does more or less for the target than the mix, beyond doubt"
+    sorted_by_certainty = sorted(certain.items(), key=lambda item: -abs(item[1]))
+    return "for the target, " + ", ".join(
+        f"{name} does {'more' if score > 0 else 'less'} than the mix ({score:+.1f} standard errors)"
+        for name, score in sorted_by_certainty
+    )

@@ -12,6 +12,7 @@ from twosignal.curriculum.policies import floors_of, make_policy
 from twosignal.curriculum.policy import Arm, Policy, Shares
 from twosignal.curriculum.prior import Prior
 from twosignal.curriculum.still import proportional
+from twosignal.curriculum.trial import trial_for
 from twosignal.packs.prepare import PreparedSource
 from twosignal.train.curriculum_target import Target
 
@@ -96,9 +97,11 @@ def _policy(
     if not has_bandit(config, arms, targets):
         return proportional(arms)
     probed = sum(len(target.policy_rows) for target in targets)
+    window = window_for(probed, config.rows.per_step, budget=table.probe_cost)
     plan = Plan(
         targets={target.name: target.weight for target in targets},
-        window=window_for(probed, config.rows.per_step, budget=table.probe_cost),
+        window=window,
+        trial=trial_for(rows // config.rows.per_step, window),
         rows=rows,
     )
     return Bandit(arms, prior=prior, plan=plan)
