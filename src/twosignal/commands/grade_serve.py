@@ -46,6 +46,9 @@ def run(options: Namespace) -> int:
         if not sittings.is_over():
             hosts = names_of([options.host, socket.gethostname(), *options.allow_host])
             serve_grading(sittings, opened, hosts=hosts)
+            if not sittings.is_over():
+                # Where the shell that began this ignores Ctrl-C, the server ends by it without raising.
+                raise KeyboardInterrupt
     return 0
 
 
