@@ -1,32 +1,20 @@
 """The first story as a stranger runs it: the faults, their logs, the proof's words, and two runs with the same loss."""
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "lost_voice.py"
+from tests.end_to_end.stranger import played
+
 FIGURES = re.compile(r"step (\d)   loss (\S+)   grad_norm (\S+)   entropy (\S+)   mean_token_accuracy (\S+)")
 SUMS = re.compile(r"^ +(\d) +([\d,]+) +([\d,]+) +([\d.]+) +([\d.]+) +(\S+)$", re.MULTILINE)
 
 
 @pytest.mark.slow
 def test_the_story_is_what_it_says(tmp_path: Path) -> None:
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "TMPDIR": str(tmp_path)}
-    ended = subprocess.run(
-        [sys.executable, str(EXAMPLE)],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=tmp_path,
-        env=environment,
-        timeout=300,
-    )
-    assert ended.returncode == 0, ended.stderr
-    opening, first, second, third, fourth = re.split(r"^ACT \d", ended.stdout, flags=re.MULTILINE)
+    told = played("lost_voice.py", tmp_path, timeout=300)
+    opening, first, second, third, fourth = re.split(r"^ACT \d", told, flags=re.MULTILINE)
     assert opening == ""
     assert "NaN" in first
     check_logs(second)

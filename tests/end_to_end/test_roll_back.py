@@ -1,38 +1,24 @@
 """The second story as a stranger runs it: a run that rots, goes back by itself, and ends well; and one killed meanwhile."""
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.end_to_end.stranger import played
 from tests.end_to_end.toy import the_run
 from twosignal.audits.degeneration import score
 from twosignal.records.events import Event
 from twosignal.records.reader import Run
 
-EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "second_story.py"
-
 
 @pytest.mark.slow
 def test_the_story_is_what_it_says(tmp_path: Path) -> None:
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "TMPDIR": str(tmp_path)}
-    ended = subprocess.run(
-        [sys.executable, str(EXAMPLE)],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=tmp_path,
-        env=environment,
-        timeout=600,
-    )
-    assert ended.returncode == 0, ended.stderr
+    told = played("second_story.py", tmp_path, timeout=600)
     (folder,) = tmp_path.glob("second-story-*")
     run = Run(path=the_run(folder / "runs"))
     check_records(run)
-    night, morning = ended.stdout.split("THE MORNING")
+    night, morning = told.split("THE MORNING")
     back, cut = actions(run)
     assert f"roll-back: rolled back from step {back.number('from_step'):g} to step " in night
     assert f"re-mix: {cut.text('reason')}" in night
