@@ -44,7 +44,7 @@ def test_a_starved_source() -> None:
         run.see_step(StepSeen(step=run.step + 1, rows=rows, losses=losses, epochs={}))
     (starved,) = [one for one in review(run.report()) if one.id == "source-starved"]
     assert starved.severity == "warning"
-    assert starved.message.startswith("text gets ")
+    assert starved.message.startswith("source text gets ")
     assert "where its size would give it 50.00%" in starved.message
     (left_out,) = review({**run.report(), "policy": "bandit"})
     assert (left_out.id, left_out.severity) == ("source-left-out", "note")
@@ -61,8 +61,8 @@ def test_rows_that_do_not_follow_the_shares() -> None:
     report = run.report()
     report["arms"]["a"]["drawn"], report["arms"]["b"]["drawn"] = 60, 40
     assert [one.message for one in review(report)] == [
-        "a gave 60 rows where the shares in force promised 50",
-        "b gave 40 rows where the shares in force promised 50",
+        "source a gave 60 rows where the shares in force promised 50",
+        "source b gave 40 rows where the shares in force promised 50",
     ]
 
 
@@ -79,7 +79,7 @@ def test_a_source_past_the_epoch_cap() -> None:
     run = curriculum("uniform", arms(tiny=10, large=1000))
     run.see_step(StepSeen(step=1, rows={}, losses={}, epochs={"tiny": 6.0}))
     assert [one.message for one in review(run.report())] == [
-        "tiny has been read 6.00 times; the epoch cap is 5"
+        "source tiny has been read 6.00 times; the epoch cap is 5"
     ]
 
 

@@ -92,7 +92,7 @@ def _starved(name: str, arm: Mapping[str, Any], *, base: float, whole: int, is_j
     is_meant = arm["closed"] or arm["override"] or arm["cap"] <= STARVED * base
     if is_meant or base * whole < FIRST_ROWS or arm["share"] >= STARVED * base:
         return []
-    message = f"{name} gets {arm['share']:.2%} of the rows where its size would give it {base:.2%}"
+    message = f"source {name} gets {arm['share']:.2%} of the rows where its size would give it {base:.2%}"
     evidence = {"source": name, "share": arm["share"], "base": base, "drawn": arm["drawn"]}
     if is_judged:
         message += ": it does little for the target"
@@ -111,7 +111,7 @@ def _off_plan(name: str, arm: Mapping[str, Any], *, whole: int, pull_rows: int) 
     off = arm["drawn"] - arm["owed"]
     if whole < FIRST_ROWS or abs(off) <= max(OFF_PULLS * pull_rows, OFF_PLAN * whole):
         return []
-    message = f"{name} gave {arm['drawn']} rows where the shares in force promised {arm['owed']:.0f}"
+    message = f"source {name} gave {arm['drawn']} rows where the shares in force promised {arm['owed']:.0f}"
     evidence = {"source": name, "drawn": arm["drawn"], "owed": arm["owed"], "rows": whole}
     remedy = "The rows are not served by the shares: compare the drawn sources in the step columns with the switch events."
     return [Concern(id="share-off-plan", severity="alarm", message=message, evidence=evidence, remedy=remedy)]
@@ -120,7 +120,7 @@ def _off_plan(name: str, arm: Mapping[str, Any], *, whole: int, pull_rows: int) 
 def _past_cap(name: str, arm: Mapping[str, Any], *, cap: float | None) -> list[Concern]:
     if cap is None or arm["closed"] != "epochs" or arm["epochs"] <= cap + 1 / arm["rows"]:
         return []
-    message = f"{name} has been read {arm['epochs']:.2f} times; the epoch cap is {cap:g}"
+    message = f"source {name} has been read {arm['epochs']:.2f} times; the epoch cap is {cap:g}"
     evidence = {"source": name, "epochs": arm["epochs"], "cap": cap}
     return [Concern(id="epochs-past-cap", severity="warning", message=message, evidence=evidence)]
 
