@@ -25,8 +25,6 @@ from twosignal.records.reader import Run
 from twosignal.records.retention import Retention
 from twosignal.records.writer import RunWriter
 from twosignal.train.batch import measure
-from twosignal.train.curriculum_requests import Requests
-from twosignal.train.curriculum_run import Steering, mix_report
 from twosignal.train.forecast import carried_targets
 from twosignal.train.loop import fit, probe, save
 from twosignal.train.loss import Tally, TokenLoss
@@ -36,6 +34,8 @@ from twosignal.train.recorder import Recorder
 from twosignal.train.run import sampler_of
 from twosignal.train.running import Running
 from twosignal.train.setup import Setup
+from twosignal.train.steering.requests import Requests
+from twosignal.train.steering.steering import Steering, mix_report
 from twosignal.train.step import take_step
 from twosignal.train.watch import Watch
 

@@ -14,7 +14,7 @@ from twosignal.model.pretrained import find_model
 from twosignal.packs.prepare import PreparedSource, grow_tokenizer, prepare
 from twosignal.tokens.pretrained import load_tokenizer
 from twosignal.tokens.tokenizer import Tokenizer
-from twosignal.train.curriculum_target import prepare_files
+from twosignal.train.steering.target import prepare_files
 
 LONGEST_DEFAULT_ROW = 4096
 """Rows are not made longer than this unless the run file asks for it."""

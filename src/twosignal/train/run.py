@@ -31,8 +31,6 @@ from twosignal.train.agreement import check_inputs, check_target
 from twosignal.train.alerts import Alerts
 from twosignal.train.checkpoint import newest_checkpoint, read_state, restore_checkpoint
 from twosignal.train.copies import copy_index
-from twosignal.train.curriculum_requests import Requests
-from twosignal.train.curriculum_run import Steering, mix_report
 from twosignal.train.loop import Outcome, fit
 from twosignal.train.panel import Prompt, given_panel, held_out_panel
 from twosignal.train.rate import Rate
@@ -41,6 +39,8 @@ from twosignal.train.running import Running
 from twosignal.train.samples import Sampler
 from twosignal.train.setup import Setup
 from twosignal.train.space import check_space, retention_of
+from twosignal.train.steering.requests import Requests
+from twosignal.train.steering.steering import Steering, mix_report
 from twosignal.train.watch import Watch
 
 

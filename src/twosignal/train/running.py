@@ -10,13 +10,13 @@ from twosignal.audits.news import News
 from twosignal.audits.recent import RecentTexts
 from twosignal.train.alerts import Alerts
 from twosignal.train.checkpoint import Resumable
-from twosignal.train.curriculum_run import Steering
 from twosignal.train.optimizer import Mover
 from twosignal.train.rate import Rate
 from twosignal.train.recorder import Recorder
 from twosignal.train.samples import Sampler
 from twosignal.train.setup import Setup
 from twosignal.train.spent import Spent
+from twosignal.train.steering.steering import Steering
 from twosignal.train.watch import Watch
 
 

@@ -24,11 +24,11 @@ from twosignal.packs.prepare import PreparedSource
 from twosignal.tokens.example import Ids
 from twosignal.tokens.tokenizer import Tokenizer
 from twosignal.train.batch import Learner
-from twosignal.train.curriculum_prior import start_mix
-from twosignal.train.curriculum_start import base_shares, has_bandit, make_curriculum
-from twosignal.train.curriculum_target import Target, check_names, find_targets
 from twosignal.train.data import Data, local, prepare_data
 from twosignal.train.optimizer import LearningRate, Mover, peak_of, schedule_of
+from twosignal.train.steering.prior import start_mix
+from twosignal.train.steering.start import base_shares, has_bandit, make_curriculum
+from twosignal.train.steering.target import Target, check_names, find_targets
 from twosignal.train.unigram import unigram_loss
 
 PASS_TOKENS = 16_384

@@ -9,7 +9,7 @@ from twosignal.curriculum.policy import Shares
 from twosignal.packs.pack import NO_TARGET
 from twosignal.packs.prepare import PreparedSource
 from twosignal.tokens.example import Ids
-from twosignal.train.curriculum_target import Target
+from twosignal.train.steering.target import Target
 
 UNIGRAM_TOKENS = 2_000_000
 """Training targets per source that frequencies are counted on."""

@@ -14,7 +14,7 @@ from twosignal.curriculum.prior import Prior
 from twosignal.curriculum.still import proportional
 from twosignal.curriculum.trial import trial_for
 from twosignal.packs.prepare import PreparedSource
-from twosignal.train.curriculum_target import Target
+from twosignal.train.steering.target import Target
 
 STILL = ("proportional", "uniform", "fixed")
 """Policies that never change their mind."""

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from twosignal.curriculum.prior import Prior, Text, find_prior, sample_tokens
 from twosignal.packs.prepare import PreparedSource
 from twosignal.packs.store import ExampleStore
-from twosignal.train.curriculum_target import Target
+from twosignal.train.steering.target import Target
 
 TARGET_TOKENS = 50_000
 """Tokens of a target's sample; held-out parts are rarely larger."""

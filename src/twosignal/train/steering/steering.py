@@ -13,12 +13,12 @@ from twosignal.curriculum.health import Concern, phase_violation, review
 from twosignal.curriculum.policy import Choice, Mode, ProbeSeen, Shares, StepSeen
 from twosignal.curriculum.request import MixSettings, check_settings, described
 from twosignal.errors import InputError
-from twosignal.train.curriculum_requests import Due, Requests
 from twosignal.train.held_out import HeldOut, policy_losses
 from twosignal.train.progress import Progress
 from twosignal.train.rate import Rate
 from twosignal.train.recorder import Recorder
 from twosignal.train.setup import Setup
+from twosignal.train.steering.requests import Due, Requests
 from twosignal.train.step import StepFigures
 from twosignal.train.watch import Watch
 
