@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -286,6 +287,8 @@ def main() -> None:
     parser.add_argument("--text", nargs="+", default=["builtin:python-docs"])
     parser.add_argument("--folder", type=Path, help="where to work (default: a temporary folder)")
     options = parser.parse_args()
+    if options.peer_megabytes and find_spec("infini_gram") is None:
+        sys.exit("the peer is not installed: pip install infini-gram, or leave out --peer-megabytes")
     walker = Walker(seed_texts(options.text))
     folder = Path(tempfile.mkdtemp(dir=options.folder))
     try:
