@@ -171,7 +171,7 @@ function bar(state) {
         states.map((one) => h("option", { value: one }, one)),
       );
       choice.value = query.get("state") ?? "";
-      said.textContent = `${whole(runs.length)} runs`;
+      said.textContent = runs.length === 1 ? "1 run" : `${whole(runs.length)} runs`;
       const [a, b] = picked;
       replace(
         compare,
